@@ -1,0 +1,32 @@
+"""All datasets known by name. Light: cards only; builders are imported when something is prepared.
+
+A builder is ``build(raw: Path | None, made: Path, info: DatasetInfo) -> Built``. It lists the samples of
+the raw tree ``raw`` (``None`` for bundled data), writes files it has to make into the empty folder
+``made``, and raises DataError with a fix when the tree is not what it expects.
+"""
+
+from __future__ import annotations
+
+from gad.datasets import brainmri, digits, headct, textures
+from gad.harness.errors import DataError, did_you_mean
+from gad.harness.nouns import DatasetInfo
+
+DATASETS: dict[str, DatasetInfo] = {
+    info.name: info
+    for info in (
+        *digits.INFOS,
+        *textures.INFOS,
+        headct.INFO,
+        brainmri.INFO,
+    )
+}
+
+
+def find(name: str) -> DatasetInfo:
+    """Card of a dataset by name. Raises DataError with a suggestion for an unknown one."""
+    if name not in DATASETS:
+        raise DataError(
+            f"unknown dataset {name!r}.{did_you_mean(name, list(DATASETS))}",
+            fix="`harness data list` shows every dataset; a folder in MVTec layout is named by its path.",
+        )
+    return DATASETS[name]

@@ -1,0 +1,109 @@
+"""Checks a mapping of the grid file with a pydantic class and says in plain words what is wrong with it."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from gad.harness.errors import did_you_mean
+from gad.harness.gridproblems import Problems, below, short, visible
+from gad.harness.gridtree import Broken, Entries, Items, Leaf, Tree, broken, plain, shown
+
+Model = TypeVar("Model", bound=BaseModel)
+Words = dict[str, Any]
+
+_WORDS: dict[str, Callable[[str, Words], str]] = {
+    "missing": lambda value, ctx: "is required",
+    "extra_forbidden": lambda value, ctx: "unknown key",
+    "int_type": lambda value, ctx: f"{value} is not an integer",
+    "int_parsing": lambda value, ctx: f"{value} is not an integer",
+    "int_from_float": lambda value, ctx: f"{value} is not an integer",
+    "float_type": lambda value, ctx: f"{value} is not a number",
+    "float_parsing": lambda value, ctx: f"{value} is not a number",
+    "bool_type": lambda value, ctx: f"{value} is neither true nor false",
+    "string_type": lambda value, ctx: f"{value} is not text; put quotes around it if it is meant to be",
+    "list_type": lambda value, ctx: f"{value} is not a list",
+    "tuple_type": lambda value, ctx: f"{value} is not a list",
+    "set_type": lambda value, ctx: f"{value} is not a list",
+    "dict_type": lambda value, ctx: f"{value} is not a mapping",
+    "model_type": lambda value, ctx: f"{value} is not a mapping",
+    "greater_than": lambda value, ctx: f"{value} is too small (it must be > {ctx['gt']})",
+    "greater_than_equal": lambda value, ctx: f"{value} is too small (it must be >= {ctx['ge']})",
+    "less_than": lambda value, ctx: f"{value} is too large (it must be < {ctx['lt']})",
+    "less_than_equal": lambda value, ctx: f"{value} is too large (it must be <= {ctx['le']})",
+    "literal_error": lambda value, ctx: f"{value} is not {ctx['expected']}",
+    "enum": lambda value, ctx: f"{value} is not {ctx['expected']}",
+    "value_error": lambda value, ctx: str(ctx["error"]),
+    "assertion_error": lambda value, ctx: str(ctx["error"]) or f"{value} is not allowed",
+}
+
+
+def check(kind: type[Model], tree: Entries, path: str, problems: Problems, *, noun: str) -> Model | None:
+    """The settings in ``tree`` as a ``kind``, or ``None`` with the reasons in ``problems``.
+
+    Strict: text is not turned into a number, nor a fraction into an integer. ``noun`` is what one entry
+    is called ("option", "limit").
+    """
+    bad = {key for key, value in tree.entries.items() if broken(value)}
+    bad |= _unknown(kind, tree, path, problems, noun)
+    data = {key: plain(value) for key, value in tree.entries.items() if key not in bad}
+    try:
+        # As JSON, because a strict check of Python values would want a tuple where YAML only has lists.
+        made = kind.model_validate_json(json.dumps(data), strict=True, by_alias=False, by_name=True)
+    except ValidationError as error:
+        for detail in error.errors(include_url=False):
+            if not (detail["loc"] and detail["loc"][0] in bad):
+                _report(detail, tree, path, problems)
+        return None
+    except Exception as error:  # a validator is the model author's code: its bug must not look like ours
+        text = short(visible(f"{type(error).__name__}: {error}"))
+        problems.add(tree.line, path, f"the check of these {noun}s failed: {text}")
+        return None
+    return None if bad else made
+
+
+def _unknown(kind: type[BaseModel], tree: Entries, path: str, problems: Problems, noun: str) -> set[str]:
+    """Keys that ``kind`` does not have. Asked here too, for classes that would ignore them silently."""
+    if kind.model_config.get("extra") == "allow":
+        return set()
+    names = list(kind.model_fields)
+    unknown = {key for key in tree.entries if key not in names}
+    for key in tree.entries:
+        if key in unknown:
+            hint = did_you_mean(key, names) or (f" The {noun}s are: {', '.join(names)}" if names else "")
+            problems.add(tree.entries[key].line, below(path, key), f"unknown {noun}", hint)
+    return unknown
+
+
+def _report(detail: ErrorDetails, tree: Entries, path: str, problems: Problems) -> None:
+    here: Tree = tree
+    for key in detail["loc"]:
+        if isinstance(here, Entries) and isinstance(key, str) and key in here.entries:
+            here = here.entries[key]
+        elif isinstance(here, Items) and isinstance(key, int) and key < len(here.items):
+            here = here.items[key]
+        elif detail["type"] == "missing" and isinstance(key, str):
+            path = below(path, key)  # it has no line of its own: the mapping that lacks it is named
+            break
+        else:
+            break  # the member of a union, or "[key]": not a place in the file
+        path = below(path, key)
+    if isinstance(here, Broken):
+        return
+    ctx: Words = detail.get("ctx", {})
+    value = shown(here)
+    words = _WORDS.get(detail["type"])
+    message = words(value, ctx) if words else f"{value}: {_lower(detail['msg'])}"
+    hint = ""
+    if "expected" in ctx and isinstance(here, Leaf) and isinstance(here.value, str):
+        hint = did_you_mean(here.value, re.findall(r"'([^']*)'", str(ctx["expected"])))
+    problems.add(here.line, path, visible(message)[:400], hint)
+
+
+def _lower(text: str) -> str:
+    return text[:1].lower() + text[1:]

@@ -1,0 +1,239 @@
+"""Prepared datasets: a manifest (Parquet), a summary (JSON) and, where needed, images of their own.
+
+    DATA/<name>/dataset.json       summary: root, protocol, fingerprint, counts and digests per category
+    DATA/<name>/manifest.parquet   one row per sample
+    DATA/<name>/...                files that had to be made (array files, generated images)
+
+A dataset is written into a temporary folder and renamed, so a half-finished one is never seen. The
+fingerprint is a hash of the rows, not of the files that hold them, so it is the same on every machine.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import unicodedata
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from pathlib import Path, PurePosixPath
+
+from gad.harness import atomic
+from gad.harness.errors import DataError
+from gad.harness.ids import canonical, samples_digest
+from gad.harness.nouns import Category, DatasetInfo, Frozen, Protocol, Sample
+
+SUMMARY = "dataset.json"
+MANIFEST = "manifest.parquet"
+COLUMNS = ("category", "split", "id", "path", "crop", "index", "label", "defect", "mask", "mask_digest", "digest")
+
+
+class Prepared(Frozen):
+    """Summary of a prepared dataset. ``root`` is absolute, or "." for files inside the folder itself."""
+
+    name: str
+    title: str
+    protocol: Protocol
+    root: str
+    fingerprint: str
+    categories: tuple[Category, ...]
+    warnings: tuple[str, ...] = ()
+    folder: str = ""
+
+    @property
+    def root_path(self) -> Path:
+        return Path(self.folder) if self.root == "." else Path(self.root)
+
+    @property
+    def manifest_path(self) -> Path:
+        return Path(self.folder) / MANIFEST
+
+    def category(self, name: str) -> Category:
+        return next(c for c in self.categories if c.category == name)
+
+
+def sample_id(relative: str | Path, position: str = "") -> str:
+    """NFC POSIX path inside the raw tree, plus ``#position`` where one file holds several images."""
+    text = unicodedata.normalize("NFC", PurePosixPath(relative).as_posix())
+    return f"{text}#{position}" if position else text
+
+
+def file_digest(path: Path) -> str:
+    """sha256 of a file's bytes."""
+    with open(path, "rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def row_order(sample: Sample) -> tuple[str, str, str]:
+    return (sample.category, sample.split, sample.id)
+
+
+def fingerprint(samples: Iterable[Sample]) -> str:
+    """Hash of the manifest: every field but the path's local spelling, in canonical order."""
+    running = hashlib.sha256()
+    for sample in sorted(samples, key=row_order):
+        running.update(canonical(sample.model_dump(exclude={"path"}, mode="json")) + b"\n")
+    return running.hexdigest()
+
+
+def summarise(samples: Sequence[Sample], texts: dict[str, str]) -> tuple[Category, ...]:
+    """Counts and test digest of every category. ``texts`` maps a category to its class text."""
+    by_category: dict[str, list[Sample]] = defaultdict(list)
+    for sample in sorted(samples, key=row_order):
+        by_category[sample.category].append(sample)
+    return tuple(
+        Category(
+            category=name,
+            text=texts[name],
+            train_normal=sum(s.split == "train" and s.label == 0 for s in rows),
+            test_normal=sum(s.split == "test" and s.label == 0 for s in rows),
+            test_anomalous=sum(s.split == "test" and s.label == 1 for s in rows),
+            test_digest=test_digest([s for s in rows if s.split == "test"]),
+        )
+        for name, rows in by_category.items()
+    )
+
+
+def test_digest(tests: Iterable[Sample]) -> str:
+    return samples_digest((s.id, s.digest, s.label, s.defect) for s in tests)
+
+
+test_digest.__test__ = False  # type: ignore[attr-defined]  # its name is not a test's
+
+
+def write(
+    data: Path,
+    info: DatasetInfo,
+    samples: Sequence[Sample],
+    *,
+    root: Path | None,
+    texts: dict[str, str],
+    made: Path | None = None,
+    warnings: Sequence[str] = (),
+) -> Prepared:
+    """Write a prepared dataset to ``data/<name>``, replacing an older one, and return its summary.
+
+    ``root`` is the raw tree that sample paths start from; ``None`` means the files in ``made``, a folder
+    on the same file system whose content becomes part of the prepared dataset.
+    Raises DataError for a sample that appears twice, or a dataset without test images.
+    """
+    _refuse_nonsense(info.name, samples)
+    staging = atomic.temporary_name(data / info.name)
+    data.mkdir(parents=True, exist_ok=True)
+    if made is None:
+        staging.mkdir()
+    else:
+        os.replace(made, staging)
+    try:
+        _write_rows(staging / MANIFEST, samples)
+        summary = Prepared(
+            name=info.name,
+            title=info.title,
+            protocol=info.protocol,
+            root="." if root is None else str(root.resolve()),
+            fingerprint=fingerprint(samples),
+            categories=summarise(samples, texts),
+            warnings=tuple(warnings),
+        )
+        atomic.write_bytes(staging / SUMMARY, summary.model_dump_json(indent=1, exclude={"folder"}).encode())
+        _swap(staging, data / info.name)
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+    return load(data, info.name)
+
+
+def _refuse_nonsense(name: str, samples: Sequence[Sample]) -> None:
+    seen: set[tuple[str, str, str]] = set()
+    for sample in samples:
+        if row_order(sample) in seen:
+            raise DataError(f"{name}: {sample.id} appears twice in category {sample.category}")
+        seen.add(row_order(sample))
+    for category in {s.category for s in samples}:
+        rows = [s for s in samples if s.category == category]
+        if not any(s.split == "test" for s in rows):
+            raise DataError(f"{name}: category {category} has no test images")
+        if not any(s.split == "train" and s.label == 0 for s in rows):
+            raise DataError(f"{name}: category {category} has no normal train images")
+    if not samples:
+        raise DataError(f"{name}: no images")
+
+
+def _write_rows(path: Path, samples: Sequence[Sample]) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    rows = [s.model_dump() for s in sorted(samples, key=row_order)]
+    schema = pa.schema(
+        [
+            *[(name, pa.string()) for name in ("category", "split", "id", "path")],
+            ("crop", pa.list_(pa.int32())),
+            ("index", pa.int64()),
+            ("label", pa.int8()),
+            *[(name, pa.string()) for name in ("defect", "mask", "mask_digest", "digest")],
+        ]
+    )
+    pq.write_table(pa.Table.from_pylist(rows, schema=schema), path, compression="zstd")
+    atomic.fsync_file(path)
+
+
+def _swap(staging: Path, target: Path) -> None:
+    """Put ``staging`` in the place of ``target``; an older version goes first to a temporary name."""
+    atomic.fsync_file(staging)
+    if target.exists():
+        old = atomic.temporary_name(target)
+        os.replace(target, old)
+        atomic.rename_durably(staging, target)
+        shutil.rmtree(old, ignore_errors=True)
+    else:
+        atomic.rename_durably(staging, target)
+
+
+def exists(data: Path, name: str) -> bool:
+    return (data / name / SUMMARY).is_file()
+
+
+def load(data: Path, name: str) -> Prepared:
+    """Read a prepared dataset's summary. Raises DataError when it is absent or unreadable."""
+    path = data / name / SUMMARY
+    try:
+        fields = json.loads(path.read_bytes())
+        return Prepared(**fields, folder=str(path.parent.resolve()))
+    except FileNotFoundError:
+        raise DataError(
+            f"dataset {name!r} is not prepared: no {path}",
+            fix=f"Run `harness data prepare {name} --raw DIR --data {data}`.",
+        ) from None
+    except (ValueError, TypeError) as error:
+        raise DataError(
+            f"dataset {name!r}: {path} is damaged ({type(error).__name__})",
+            fix=f"Run `harness data prepare {name}` again.",
+        ) from error
+
+
+def read_samples(
+    prepared: Prepared, *, category: str | None = None, split: str | None = None, label: int | None = None
+) -> list[Sample]:
+    """Samples of a prepared dataset in manifest order, filtered. Reads Parquet through duckdb (light)."""
+    import duckdb
+
+    wanted = {"category": category, "split": split, "label": label}
+    filters = {name: value for name, value in wanted.items() if value is not None}
+    where = " AND ".join(f"{name} = ?" for name in filters) or "true"
+    columns = ", ".join(f'"{name}"' for name in COLUMNS)
+    query = f"SELECT {columns} FROM read_parquet(?) WHERE {where} ORDER BY category, split, id"  # noqa: S608
+    try:
+        with duckdb.connect() as connection:
+            rows = connection.execute(query, [str(prepared.manifest_path), *filters.values()]).fetchall()
+    except duckdb.Error as error:
+        raise DataError(
+            f"dataset {prepared.name!r}: {prepared.manifest_path} cannot be read ({error})",
+            fix=f"Run `harness data prepare {prepared.name}` again.",
+        ) from error
+    return [_sample(dict(zip(COLUMNS, row, strict=True))) for row in rows]
+
+
+def _sample(row: dict[str, object]) -> Sample:
+    crop = row["crop"]
+    row["crop"] = tuple(crop) if isinstance(crop, list) else None
+    return Sample.model_construct(None, **row)

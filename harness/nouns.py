@@ -1,0 +1,221 @@
+"""The words of the project as frozen types. They hold data and check it; they do nothing."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Protocol = Literal["industrial", "medical", "one-vs-all", "multi-class"]
+Status = Literal["planned", "running", "done", "failed", "skipped"]
+Split = Literal["train", "test"]
+Precision = Literal["fp32", "bf16", "fp16"]
+
+
+class Frozen(BaseModel):
+    """Immutable, and strict about names: an unknown field is an error, never ignored."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+
+class Sample(Frozen):
+    """One image of a dataset as one category sees it.
+
+    ``id`` is the image's NFC POSIX path inside the raw tree, plus ``#`` and the position where one file
+    holds several images. ``path`` is the same file as the file system spells it, relative to the
+    dataset's root. ``crop`` is (left, top, right, bottom) in pixels; ``index`` picks one image of an
+    array file. ``digest`` is the sha256 of the image's stored bytes.
+    """
+
+    id: str
+    path: str
+    label: Literal[0, 1]
+    split: Split
+    category: str
+    digest: str
+    defect: str = ""
+    crop: tuple[int, int, int, int] | None = None
+    index: int | None = None
+    mask: str = ""
+    mask_digest: str = ""
+
+
+class Category(Frozen):
+    """What a detector is shown at a time, with its counts. ``text`` fills the text prompts.
+
+    ``test_digest`` is :func:`gad.harness.ids.samples_digest` of its test samples in manifest order.
+    """
+
+    category: str
+    text: str
+    train_normal: int
+    test_normal: int
+    test_anomalous: int
+    test_digest: str = ""
+
+
+class DatasetInfo(Frozen):
+    """What is known of a dataset before any file is seen: its card.
+
+    ``expected`` lists categories with the counts of the official set (empty when it depends on the
+    folder). ``builder`` is ``module:function``; see :mod:`gad.datasets.catalog`. A bundled dataset needs
+    no raw files.
+    """
+
+    name: str
+    title: str
+    protocol: Protocol
+    licence: str
+    citation: str
+    source: str = ""
+    notes: str = ""
+    bundled: bool = False
+    auxiliary_only: bool = False
+    expected: tuple[Category, ...] = ()
+    builder: str
+
+
+class PromptSet(Frozen):
+    """The first ``len(samples)`` normal train images of a category in the order of one seed."""
+
+    dataset: str
+    category: str
+    seed: int
+    samples: tuple[Sample, ...]
+
+    def first(self, shots: int) -> tuple[Sample, ...]:
+        return self.samples[:shots]
+
+
+class ImageInput(Frozen):
+    """Images as an adapter wants them: uint8 RGB ``[n, size, size, 3]``.
+
+    ``squash`` resizes both sides to ``size``; ``crop`` resizes the short side and cuts the centre.
+    Bicubic with Pillow's antialiasing, then conversion to RGB.
+    """
+
+    size: int = Field(ge=1, le=4096)
+    resize: Literal["squash", "crop"] = "squash"
+
+
+class ModelInfo(Frozen):
+    """A detector's card and needs. Light: importing it must import nothing heavy.
+
+    ``options`` is a pydantic model with ``extra="forbid"`` (subclass :class:`Frozen`): its defaults are
+    the method's. ``inputs`` tells what images it wants for given options. ``adapter`` is
+    ``module:Class`` and is imported only in the process that scores.
+    """
+
+    name: str
+    title: str
+    summary: str
+    adapter: str
+    options: type[BaseModel]
+    inputs: Callable[[Any], ImageInput]
+    paper: str = ""
+    licence: str = ""
+    domain: str = "image"
+    min_shots: int = 1
+    batch_size: int = Field(default=64, ge=1)
+
+
+class ModelChoice(Frozen):
+    """A model with every option spelled out (defaults filled in), as a grid asks for it."""
+
+    name: str
+    options: dict[str, Any]
+
+    @property
+    def label(self) -> str:
+        return self.name
+
+
+class Limits(Frozen):
+    """What a part may cost, and how much of a test split is scored.
+
+    ``part_seconds``: running time of one part. ``part_memory_gb``: resident memory of its process tree.
+    ``part_output_mb``: what it may print. ``test_images``: at most so many test images a category,
+    drawn by hash with the label ratio kept (part of the column key); ``None`` is the whole split.
+    """
+
+    part_seconds: float = Field(default=3600, gt=0)
+    part_memory_gb: float = Field(default=8, gt=0)
+    part_output_mb: float = Field(default=64, gt=0)
+    test_images: int | None = Field(default=None, ge=2)
+
+
+class Grid(Frozen):
+    """What to run: every combination of the axes is a job."""
+
+    name: str
+    models: tuple[ModelChoice, ...]
+    datasets: tuple[str, ...]
+    shots: tuple[int, ...]
+    seeds: tuple[int, ...]
+    training_seeds: tuple[int, ...] = (10,)
+    auxiliary: dict[str, str] = Field(default_factory=dict)
+    backbone: str = ""
+    precision: Precision = "fp32"
+    limits: Limits = Limits()
+
+
+class Part(Frozen):
+    """A job's share of one category. ``prompts`` are sample ids, in order."""
+
+    part_id: str
+    category: str
+    text: str
+    prompts: tuple[str, ...]
+
+
+class Job(Frozen):
+    """One (model with options, dataset, K, seed). ``invalid`` says why it cannot run, or is empty."""
+
+    job_id: str
+    model: ModelChoice
+    dataset: str
+    protocol: Protocol
+    shots: int
+    seed: int
+    training_seed: int | None = None
+    method_key: str
+    column_key: str
+    parts: tuple[Part, ...] = ()
+    invalid: str = ""
+
+    @property
+    def name(self) -> str:
+        return f"{self.model.label}/{self.dataset}/K{self.shots}/seed{self.seed}"
+
+
+class Scores(Frozen):
+    """Image scores of one part, higher is more anomalous, any finite range."""
+
+    part_id: str
+    sample_ids: tuple[str, ...]
+    labels: tuple[int, ...]
+    values: tuple[float, ...]
+
+    @model_validator(mode="after")
+    def _complete_and_finite(self) -> Scores:
+        if not len(self.sample_ids) == len(self.labels) == len(self.values):
+            raise ValueError(
+                f"{len(self.sample_ids)} samples, {len(self.labels)} labels, {len(self.values)} scores"
+            )
+        for sample, value in zip(self.sample_ids, self.values, strict=True):
+            if not math.isfinite(value):
+                raise ValueError(f"score of {sample} is {value}")
+        return self
+
+
+class Result(Frozen):
+    """Metrics of one part or job, fractions in 0..1; None where a class is missing."""
+
+    auroc: float | None
+    auprc: float | None
+    f1_max: float | None = None
+    fpr95: float | None = None
+    n_normal: int
+    n_anomalous: int

@@ -1,0 +1,181 @@
+"""The ingester's private database: opened, filled from files, and published by copy and rename."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gad.harness import atomic
+from gad.harness.store import runs, schema
+from gad.harness.store.layout import Layout
+
+if TYPE_CHECKING:
+    import duckdb
+
+PART_COLUMNS = (
+    "part_id, status, run_id, dataset, category, model, options, shots, seed, training_seed, method_key, "
+    "attempts, node, pid, threads, peak_memory_mb, started, ended, seconds"
+)
+TASK_COLUMNS = (
+    "task_id, run_id, stage, dataset, category, model, node, node_ip, pid, driver_pid, started, ended, images, parts"
+)
+
+
+def open_private(layout: Layout) -> duckdb.DuckDBPyConnection:
+    """Open the private database; a damaged one is thrown away, for the files hold everything."""
+    import duckdb
+
+    layout.make()
+    try:
+        connection = duckdb.connect(str(layout.private))
+        schema.migrate(connection)
+    except duckdb.Error:
+        discard_private(layout)
+        connection = duckdb.connect(str(layout.private))
+        schema.migrate(connection)
+    return connection
+
+
+def discard_private(layout: Layout) -> None:
+    for path in layout.private.parent.glob(layout.private.name + "*"):
+        path.unlink()
+
+
+def known_segments(connection: duckdb.DuckDBPyConnection) -> set[str]:
+    return {name for (name,) in connection.execute("SELECT name FROM segments").fetchall()}
+
+
+def add_run(connection: duckdb.DuckDBPyConnection, run_id: str, fields: dict[str, Any]) -> None:
+    """Insert a run and its jobs; a job planned before keeps its first run and gets a newer last one."""
+    spec = json.dumps(fields["spec"], sort_keys=True)
+    connection.execute(
+        "INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?, ?, ?)",
+        [run_id, fields["grid"], fields["command"], fields["started"], fields["version"], spec],
+    )
+    environment = [[run_id, key, value] for key, value in sorted(fields["environment"].items())]
+    if environment:
+        connection.executemany("INSERT INTO environment VALUES (?, ?, ?)", environment)
+    if not fields["jobs"]:
+        return
+    rows = [
+        [
+            *(job[name] for name in ("job_id", "name", "model", "options", "dataset", "protocol", "shots", "seed")),
+            *(job[name] for name in ("training_seed", "test_images", "method_key", "column_key")),
+            json.dumps(fields["method_fields"][job["method_key"]], sort_keys=True),
+            json.dumps(fields["column_fields"][job["column_key"]], sort_keys=True),
+            job["invalid"],
+            run_id,
+            run_id,
+        ]
+        for job in fields["jobs"]
+    ]
+    connection.executemany(
+        f"INSERT INTO jobs VALUES ({', '.join('?' * 17)}) ON CONFLICT (job_id) DO UPDATE SET "  # noqa: S608
+        "invalid = CASE WHEN excluded.last_run > last_run THEN excluded.invalid ELSE invalid END, "
+        "first_run = least(first_run, excluded.first_run), last_run = greatest(last_run, excluded.last_run)",
+        rows,
+    )
+    parts = [[job["job_id"], category, part] for job in fields["jobs"] for category, part in job["parts"]]
+    if parts:
+        connection.executemany("INSERT OR REPLACE INTO job_parts VALUES (?, ?, ?)", parts)
+
+
+def add_segment(connection: duckdb.DuckDBPyConnection, path: Path) -> int:
+    """Insert a segment's records and the metrics of its scores. Returns how many records it held.
+
+    A part that is already done is left alone (its scores are the same bits); one that had failed is
+    replaced.
+    """
+    if path.name.startswith("tasks-"):
+        connection.execute(
+            f"INSERT OR IGNORE INTO tasks BY NAME SELECT {TASK_COLUMNS}, ? AS segment FROM read_parquet(?)",  # noqa: S608
+            [path.name, str(path)],
+        )
+    else:
+        _add_parts(connection, path)
+    connection.execute("INSERT INTO segments VALUES (?, ?)", [path.name, path.stat().st_size])
+    count = connection.execute("SELECT count(*) FROM read_parquet(?)", [str(path)]).fetchone()
+    return int(count[0]) if count else 0
+
+
+def _add_parts(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
+    connection.execute(
+        "CREATE OR REPLACE TEMP TABLE fresh AS SELECT * FROM read_parquet(?) r WHERE NOT EXISTS "
+        "(SELECT 1 FROM parts p WHERE p.part_id = r.part_id AND p.status = 'done') "
+        "QUALIFY row_number() OVER (PARTITION BY part_id ORDER BY status = 'done' DESC, ended) = 1",
+        [str(path)],
+    )
+    connection.execute("DELETE FROM parts WHERE part_id IN (SELECT part_id FROM fresh)")
+    connection.execute("DELETE FROM prompts WHERE part_id IN (SELECT part_id FROM fresh)")
+    connection.execute(
+        f"INSERT INTO parts BY NAME SELECT {PART_COLUMNS}, ? AS segment, "  # noqa: S608
+        "len(list_filter(labels, lambda x: x = 0)) AS n_normal, "
+        "len(list_filter(labels, lambda x: x = 1)) AS n_anomalous FROM fresh",
+        [path.name],
+    )
+    connection.execute(
+        "INSERT INTO scores SELECT part_id, unnest(sample_ids), unnest(labels), unnest(defects), unnest(scores) "
+        "FROM fresh WHERE status = 'done'"
+    )
+    connection.execute(
+        "INSERT INTO prompts SELECT part_id, unnest(range(len(prompts))), unnest(prompts) FROM fresh"
+    )
+    connection.execute(
+        "INSERT INTO failures SELECT part_id, run_id, ?, attempts, error_type, error, traceback, output, ended "
+        "FROM fresh WHERE status = 'failed'",
+        [path.name],
+    )
+    _add_metrics(connection)
+
+
+def _add_metrics(connection: duckdb.DuckDBPyConnection) -> None:
+    import numpy as np
+
+    from gad.harness import metrics
+
+    rows: list[tuple[str, str, float]] = []
+    cursor = connection.execute("SELECT part_id, labels, scores FROM fresh WHERE status = 'done'")
+    for part_id, labels, scores in cursor.fetchall():
+        result = metrics.summary(np.asarray(labels, dtype=np.int8), np.asarray(scores, dtype=np.float64))
+        values = result.model_dump(exclude={"n_normal", "n_anomalous"})
+        rows += [(part_id, name, value) for name, value in values.items() if value is not None]
+    if rows:
+        connection.executemany("INSERT OR REPLACE INTO metrics VALUES (?, ?, ?)", rows)
+
+
+def drop_segment(connection: duckdb.DuckDBPyConnection, name: str) -> None:
+    """Forget a segment whose file is gone or damaged, with everything that came from it."""
+    for table in ("scores", "metrics", "prompts"):
+        connection.execute(
+            f"DELETE FROM {table} WHERE part_id IN (SELECT part_id FROM parts WHERE segment = ?)",  # noqa: S608
+            [name],
+        )
+    for table in ("parts", "failures", "tasks"):
+        connection.execute(f"DELETE FROM {table} WHERE segment = ?", [name])  # noqa: S608
+    connection.execute("DELETE FROM segments WHERE name = ?", [name])
+
+
+def add_new_runs(connection: duckdb.DuckDBPyConnection, layout: Layout) -> tuple[int, list[Path]]:
+    """Insert run files that are not known yet. Returns how many, and those that are damaged."""
+    known = {run for (run,) in connection.execute("SELECT run_id FROM runs").fetchall()}
+    added, damaged = 0, []
+    for path in sorted(layout.runs.glob("*.json")):
+        if path.stem in known or path.name.startswith(atomic.TEMPORARY):
+            continue
+        fields = runs.read(path)
+        if fields is None:
+            damaged.append(path)
+        else:
+            add_run(connection, path.stem, fields)
+            added += 1
+    return added, damaged
+
+
+def generation(connection: duckdb.DuckDBPyConnection) -> int:
+    row = connection.execute("SELECT value FROM meta WHERE key = 'generation'").fetchone()
+    return int(row[0]) if row else 0
+
+
+def raise_generation(connection: duckdb.DuckDBPyConnection) -> None:
+    connection.execute("INSERT OR REPLACE INTO meta VALUES ('generation', ?)", [str(generation(connection) + 1)])

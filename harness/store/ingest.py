@@ -1,0 +1,149 @@
+"""The ingester: files -> private database -> published database.
+
+It is the only one to open the private database, one batch at a time under a lock, so several runs on
+one results folder take turns. What it publishes is a copy put in place by a rename: readers see the old
+database or the new one, whole. Killing it loses nothing; the next batch picks up what is on disk.
+
+    python -m gad.harness.store.ingest RESULTS      ingests every second until its standard input closes
+"""
+
+from __future__ import annotations
+
+import select
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gad.harness import atomic
+from gad.harness.store import database, segments
+from gad.harness.store.layout import Layout
+
+if TYPE_CHECKING:
+    import duckdb
+
+BATCH_PARTS = 1000
+INTERVAL_S = 1.0
+
+
+@dataclass
+class Ingested:
+    """What one pass did."""
+
+    records: int = 0
+    runs: int = 0
+    dropped: int = 0
+    published: bool = False
+    damaged: list[Path] = field(default_factory=list)
+
+
+def ingest(results: Path) -> Ingested:
+    """Bring the database up to date with the files and publish it if anything changed."""
+    layout, done = Layout(results), Ingested()
+    with atomic.folder_lock(layout.lock):
+        connection = database.open_private(layout)
+        try:
+            connection.execute("BEGIN")
+            _take_in(connection, layout, done)
+            if done.records or done.runs or done.dropped:
+                database.raise_generation(connection)
+            connection.execute("COMMIT")
+            current = database.generation(connection)
+            connection.execute("CHECKPOINT")
+        finally:
+            connection.close()
+        if _published_generation(layout) != current:
+            atomic.copy_file(layout.private, layout.published)
+            done.published = True
+    return done
+
+
+def _take_in(connection: duckdb.DuckDBPyConnection, layout: Layout, done: Ingested) -> None:
+    done.runs, damaged_runs = database.add_new_runs(connection, layout)
+    done.damaged += damaged_runs
+    on_disk = {path.name: path for path in segments.listing(layout.root)}
+    known = database.known_segments(connection)
+    for name in sorted(known - on_disk.keys()):
+        database.drop_segment(connection, name)
+        done.dropped += 1
+    if done.dropped:
+        # A part may be held by a second segment that was skipped as a repetition: read them all again.
+        _forget_all(connection, known & on_disk.keys())
+        known = set()
+    for name in sorted(on_disk.keys() - known):
+        if not segments.is_whole(on_disk[name]):
+            done.damaged.append(on_disk[name])
+            continue
+        done.records += database.add_segment(connection, on_disk[name])
+        if done.records >= BATCH_PARTS:
+            break
+
+
+def _forget_all(connection: duckdb.DuckDBPyConnection, names: set[str]) -> None:
+    for name in names:
+        database.drop_segment(connection, name)
+
+
+def _published_generation(layout: Layout) -> int | None:
+    """Generation of the published database, or None when it is absent or unreadable."""
+    import duckdb
+
+    if not layout.published.is_file():
+        return None
+    try:
+        with duckdb.connect(str(layout.published), read_only=True) as connection:
+            return database.generation(connection)
+    except duckdb.Error:
+        return None
+
+
+def ingest_all(results: Path) -> Ingested:
+    """Ingest until nothing is left to take in."""
+    total = Ingested()
+    while True:
+        step = ingest(results)
+        total.records += step.records
+        total.runs += step.runs
+        total.dropped += step.dropped
+        total.published |= step.published
+        total.damaged = step.damaged
+        if not (step.records or step.runs or step.dropped):
+            return total
+
+
+def rebuild(results: Path) -> Ingested:
+    """Throw both databases away and make them again from the files; damaged files are set aside."""
+    layout = Layout(results)
+    layout.make()
+    aside = segments.set_damaged_aside(results)
+    with atomic.folder_lock(layout.lock):
+        database.discard_private(layout)
+        layout.published.unlink(missing_ok=True)
+    total = ingest_all(results)
+    total.damaged = [*aside, *total.damaged]
+    return total
+
+
+def main(results: Path) -> None:
+    """Ingest every second until standard input closes, then once more to the end."""
+    closing = False
+    while not closing:
+        started = time.monotonic()
+        try:
+            ingest(results)
+        except OSError as error:
+            print(f"ingester: {error}; trying again", file=sys.stderr, flush=True)
+        # Publishing copies the database: rest at least three times as long as a pass took.
+        pause = max(INTERVAL_S, 3 * (time.monotonic() - started))
+        closing = _stdin_closed(pause)
+    ingest_all(results)
+
+
+def _stdin_closed(timeout: float) -> bool:
+    ready, _, _ = select.select([sys.stdin], [], [], timeout)
+    return bool(ready) and not sys.stdin.buffer.read1(1)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -1,0 +1,103 @@
+"""Reading results: short queries over the published database, as plain lists of dicts.
+
+Light (duckdb only): the command line and the leaderboard both read through here, so they cannot differ.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from gad.harness.errors import StoreError
+from gad.harness.store import live
+from gad.harness.store.layout import Layout
+
+if TYPE_CHECKING:
+    import duckdb
+
+By = Literal["dataset", "category", "job"]
+
+COLUMNS: dict[By, str] = {
+    "dataset": "model, options, dataset, protocol, shots, n_seeds, n_planned, n_failed, complete, "
+    "auroc_mean, auroc_std, auprc_mean, auprc_std, f1_max_mean, f1_max_std, fpr95_mean, fpr95_std, "
+    "test_images, method_key, column_key, last_run",
+    "job": "job_id, model, options, dataset, protocol, shots, seed, training_seed, status, auroc, auprc, "
+    "f1_max, fpr95, seconds, error, n_parts, n_done, n_failed, test_images, method_key, column_key, last_run",
+    "category": "job_id, model, options, dataset, shots, seed, training_seed, category, status, n_normal, "
+    "n_anomalous, auroc, auprc, f1_max, fpr95, seconds, error, part_id, method_key, column_key",
+}
+VIEW: dict[By, str] = {"dataset": "dataset_results", "job": "job_results", "category": "category_results"}
+ORDER: dict[By, str] = {
+    "dataset": "model, options, dataset, shots, last_run",
+    "job": "model, options, dataset, shots, seed, training_seed, last_run",
+    "category": "model, options, dataset, shots, seed, training_seed, category",
+}
+
+
+@contextmanager
+def connect(results: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open the published database read-only. Raises StoreError when there is none or it is damaged."""
+    import duckdb
+
+    path = Layout(results).published
+    if not path.is_file():
+        hint = "`harness db rebuild` makes it from the files." if has_files(results) else "Run `harness submit` first."
+        raise StoreError(f"no results database at {path}", fix=hint)
+    try:
+        connection = duckdb.connect(str(path), read_only=True)
+    except duckdb.Error as error:
+        raise StoreError(
+            f"{path} cannot be opened: {error}", fix="`harness db rebuild` makes it again from the files."
+        ) from error
+    try:
+        yield connection
+    finally:
+        connection.close()
+
+
+def has_files(results: Path) -> bool:
+    """Whether the folder holds results that a database can be built from."""
+    layout = Layout(results)
+    return any(layout.segments.glob("*.parquet")) or any(layout.runs.glob("*.json"))
+
+
+def query(connection: duckdb.DuckDBPyConnection, sql: str, values: list[Any] | None = None) -> list[dict[str, Any]]:
+    """Rows of a parametrised query as dicts."""
+    cursor = connection.execute(sql, values or [])
+    names = [column[0] for column in cursor.description or []]
+    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+
+def results(results_folder: Path, by: By = "dataset") -> list[dict[str, Any]]:
+    """All results at one level, with "running" told from "planned". An empty folder gives an empty list."""
+    if not Layout(results_folder).published.is_file() and not has_files(results_folder):
+        return []
+    with connect(results_folder) as connection:
+        rows = query(connection, f"SELECT {COLUMNS[by]} FROM {VIEW[by]} ORDER BY {ORDER[by]}")  # noqa: S608
+    if by != "dataset":
+        running = live.running_jobs(results_folder)
+        for row in rows:
+            if row["status"] == "planned" and row["job_id"] in running:
+                row["status"] = "running"
+    return rows
+
+
+def part_states(results_folder: Path) -> dict[str, tuple[str, str]]:
+    """Every recorded part: id -> (status, segment). Empty when there is no database yet."""
+    if not Layout(results_folder).published.is_file():
+        return {}
+    with connect(results_folder) as connection:
+        rows = connection.execute("SELECT part_id, status, segment FROM parts").fetchall()
+    return {part: (status, segment) for part, status, segment in rows}
+
+
+def failures(results_folder: Path) -> list[dict[str, Any]]:
+    """Failed parts that have not succeeded since, newest first, with traceback and last output."""
+    with connect(results_folder) as connection:
+        return query(
+            connection,
+            "SELECT f.*, p.model, p.options, p.dataset, p.category, p.shots, p.seed FROM failures f "
+            "JOIN parts p USING (part_id) WHERE p.status = 'failed' ORDER BY f.ended DESC",
+        )
