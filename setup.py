@@ -11,5 +11,9 @@ for root in ROOTS:
 setup(
     packages=packages,
     package_dir={f"gad.{root}": root for root in ROOTS},
-    package_data={"gad.grids": ["*.yaml"], "gad.leaderboard": ["*.csv", "*.css", ".streamlit/*"], "gad.models": ["**/*.md"]},
+    package_data={
+        "gad.grids": ["*.yaml"],
+        "gad.leaderboard": ["*.csv", "*.css", ".streamlit/*"],
+        "gad.models": ["**/*.md"],
+    },
 )

@@ -62,7 +62,9 @@ class GridError(UsageError):
         self.problems = problems
 
     def __str__(self) -> str:
-        return "\n".join([self.message, *(f"  {problem}" for problem in self.problems), *filter(None, [self.fix])])
+        return "\n".join(
+            [self.message, *(f"  {problem}" for problem in self.problems), *filter(None, [self.fix])]
+        )
 
     def __reduce__(self) -> tuple[object, ...]:
         return (_rebuild_grid, (self.message, self.fix, self.problems))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -14,7 +14,6 @@ from gad.harness.errors import did_you_mean
 from gad.harness.gridproblems import Problems, below, short, visible
 from gad.harness.gridtree import Broken, Entries, Items, Leaf, Tree, broken, plain, shown
 
-Model = TypeVar("Model", bound=BaseModel)
 Words = dict[str, Any]
 
 _WORDS: dict[str, Callable[[str, Words], str]] = {
@@ -32,10 +31,10 @@ _WORDS: dict[str, Callable[[str, Words], str]] = {
     "set_type": lambda value, ctx: f"{value} is not a list",
     "dict_type": lambda value, ctx: f"{value} is not a mapping",
     "model_type": lambda value, ctx: f"{value} is not a mapping",
-    "greater_than": lambda value, ctx: f"{value} is too small (it must be > {ctx['gt']})",
-    "greater_than_equal": lambda value, ctx: f"{value} is too small (it must be >= {ctx['ge']})",
-    "less_than": lambda value, ctx: f"{value} is too large (it must be < {ctx['lt']})",
-    "less_than_equal": lambda value, ctx: f"{value} is too large (it must be <= {ctx['le']})",
+    "greater_than": lambda value, ctx: f"{value} is too small (it must be > {_bound(ctx['gt'])})",
+    "greater_than_equal": lambda value, ctx: f"{value} is too small (it must be >= {_bound(ctx['ge'])})",
+    "less_than": lambda value, ctx: f"{value} is too large (it must be < {_bound(ctx['lt'])})",
+    "less_than_equal": lambda value, ctx: f"{value} is too large (it must be <= {_bound(ctx['le'])})",
     "literal_error": lambda value, ctx: f"{value} is not {ctx['expected']}",
     "enum": lambda value, ctx: f"{value} is not {ctx['expected']}",
     "value_error": lambda value, ctx: str(ctx["error"]),
@@ -43,28 +42,34 @@ _WORDS: dict[str, Callable[[str, Words], str]] = {
 }
 
 
-def check(kind: type[Model], tree: Entries, path: str, problems: Problems, *, noun: str) -> Model | None:
-    """The settings in ``tree`` as a ``kind``, or ``None`` with the reasons in ``problems``.
+def check(
+    kind: type[BaseModel], tree: Entries, path: str, problems: Problems, *, noun: str
+) -> dict[str, Any] | None:
+    """Every setting that ``kind`` has, as JSON values, or ``None`` with the reasons in ``problems``.
 
-    Strict: text is not turned into a number, nor a fraction into an integer. ``noun`` is what one entry
-    is called ("option", "limit").
+    Defaults are filled in. Strict: text is not turned into a number, nor a fraction into an integer.
+    ``noun`` is what one entry is called ("option", "limit").
     """
     bad = {key for key, value in tree.entries.items() if broken(value)}
     bad |= _unknown(kind, tree, path, problems, noun)
-    data = {key: plain(value) for key, value in tree.entries.items() if key not in bad}
+    sound = Entries(tree.line, {key: value for key, value in tree.entries.items() if key not in bad})
     try:
-        # As JSON, because a strict check of Python values would want a tuple where YAML only has lists.
-        made = kind.model_validate_json(json.dumps(data), strict=True, by_alias=False, by_name=True)
+        made = _made(kind, plain(sound))
+        return None if bad else made.model_dump(mode="json")
     except ValidationError as error:
         for detail in error.errors(include_url=False):
             if not (detail["loc"] and detail["loc"][0] in bad):
                 _report(detail, tree, path, problems)
-        return None
     except Exception as error:  # a validator is the model author's code: its bug must not look like ours
         text = short(visible(f"{type(error).__name__}: {error}"))
         problems.add(tree.line, path, f"the check of these {noun}s failed: {text}")
         return None
-    return None if bad else made
+    return None
+
+
+def _made(kind: type[BaseModel], data: Any) -> BaseModel:
+    # As JSON, because a strict check of Python values would want a tuple where YAML only has lists.
+    return kind.model_validate_json(json.dumps(data), strict=True, by_alias=False, by_name=True)
 
 
 def _unknown(kind: type[BaseModel], tree: Entries, path: str, problems: Problems, noun: str) -> set[str]:
@@ -103,6 +108,10 @@ def _report(detail: ErrorDetails, tree: Entries, path: str, problems: Problems) 
     if "expected" in ctx and isinstance(here, Leaf) and isinstance(here.value, str):
         hint = did_you_mean(here.value, re.findall(r"'([^']*)'", str(ctx["expected"])))
     problems.add(here.line, path, visible(message)[:400], hint)
+
+
+def _bound(value: object) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _lower(text: str) -> str:

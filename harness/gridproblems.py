@@ -38,9 +38,7 @@ class Problems:
 def refused(file: str, message: str, *, fix: str = "", line: int | None = None) -> GridError:
     """The error for a file whose content could not be looked at."""
     place = visible(file) if line is None else f"{visible(file)}:{line}"
-    return GridError(
-        f"{visible(file)} cannot be read as a grid:", problems=(f"{place}: {message}",), fix=fix
-    )
+    return GridError(f"{visible(file)} cannot be read as a grid:", problems=(f"{place}: {message}",), fix=fix)
 
 
 def visible(text: str) -> str:

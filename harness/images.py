@@ -72,7 +72,9 @@ def _array(path: Path) -> NDArray[np.uint8]:
     try:
         loaded: NDArray[np.uint8] = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError) as error:
-        raise DataError(f"cannot read image array {path}: {error}", fix="Prepare the dataset again.") from error
+        raise DataError(
+            f"cannot read image array {path}: {error}", fix="Prepare the dataset again."
+        ) from error
     return loaded
 
 

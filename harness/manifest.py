@@ -26,7 +26,19 @@ from gad.harness.nouns import Category, DatasetInfo, Frozen, Protocol, Sample
 
 SUMMARY = "dataset.json"
 MANIFEST = "manifest.parquet"
-COLUMNS = ("category", "split", "id", "path", "crop", "index", "label", "defect", "mask", "mask_digest", "digest")
+COLUMNS = (
+    "category",
+    "split",
+    "id",
+    "path",
+    "crop",
+    "index",
+    "label",
+    "defect",
+    "mask",
+    "mask_digest",
+    "digest",
+)
 
 
 class Prepared(Frozen):

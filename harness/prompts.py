@@ -15,7 +15,9 @@ RULE = "sha256(dataset|category|seed|id), first K, version 1"
 
 
 def order_key(dataset: str, category: str, seed: int, sample_id: str) -> bytes:
-    return hashlib.sha256(f"{dataset}|{category}|{seed}|{sample_id}".encode("utf-8", "surrogatepass")).digest()
+    return hashlib.sha256(
+        f"{dataset}|{category}|{seed}|{sample_id}".encode("utf-8", "surrogatepass")
+    ).digest()
 
 
 def draw(dataset: str, category: str, seed: int, normals: Iterable[Sample], most: int) -> PromptSet:

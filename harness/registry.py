@@ -43,7 +43,9 @@ class Registry:
         if name in self.models:
             return self.models[name]
         if name in self.broken:
-            raise ModelError(f"model {name!r} cannot be loaded: {self.broken[name]}", fix="Mend or remove its package.")
+            raise ModelError(
+                f"model {name!r} cannot be loaded: {self.broken[name]}", fix="Mend or remove its package."
+            )
         raise ModelError(
             f"unknown model {name!r}.{did_you_mean(name, list(self.models))}",
             fix="`harness models list` shows every model.",
@@ -89,5 +91,7 @@ def _module_file(name: str) -> Path:
     module = sys.modules.get(name)
     spec = module.__spec__ if module else importlib.util.find_spec(name)
     if spec is None or not spec.origin:
-        raise ModelError(f"module {name} of a registered model is not there", fix="Install its package again.")
+        raise ModelError(
+            f"module {name} of a registered model is not there", fix="Install its package again."
+        )
     return Path(spec.origin)

@@ -18,7 +18,8 @@ PART_COLUMNS = (
     "attempts, node, pid, threads, peak_memory_mb, started, ended, seconds"
 )
 TASK_COLUMNS = (
-    "task_id, run_id, stage, dataset, category, model, node, node_ip, pid, driver_pid, started, ended, images, parts"
+    "task_id, run_id, stage, dataset, category, model, node, node_ip, pid, driver_pid, started, ended, "
+    "images, parts"
 )
 
 
@@ -60,7 +61,10 @@ def add_run(connection: duckdb.DuckDBPyConnection, run_id: str, fields: dict[str
         return
     rows = [
         [
-            *(job[name] for name in ("job_id", "name", "model", "options", "dataset", "protocol", "shots", "seed")),
+            *(
+                job[name]
+                for name in ("job_id", "name", "model", "options", "dataset", "protocol", "shots", "seed")
+            ),
             *(job[name] for name in ("training_seed", "test_images", "method_key", "column_key")),
             json.dumps(fields["method_fields"][job["method_key"]], sort_keys=True),
             json.dumps(fields["column_fields"][job["column_key"]], sort_keys=True),
@@ -178,4 +182,6 @@ def generation(connection: duckdb.DuckDBPyConnection) -> int:
 
 
 def raise_generation(connection: duckdb.DuckDBPyConnection) -> None:
-    connection.execute("INSERT OR REPLACE INTO meta VALUES ('generation', ?)", [str(generation(connection) + 1)])
+    connection.execute(
+        "INSERT OR REPLACE INTO meta VALUES ('generation', ?)", [str(generation(connection) + 1)]
+    )

@@ -9,6 +9,7 @@ database or the new one, whole. Killing it loses nothing; the next batch picks u
 
 from __future__ import annotations
 
+import os
 import select
 import sys
 import time
@@ -142,7 +143,7 @@ def main(results: Path) -> None:
 
 def _stdin_closed(timeout: float) -> bool:
     ready, _, _ = select.select([sys.stdin], [], [], timeout)
-    return bool(ready) and not sys.stdin.buffer.read1(1)
+    return bool(ready) and not os.read(sys.stdin.fileno(), 1)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
 """Where things lie in a results folder.
 
-    results.duckdb          the published database: open it as long as you like, it is replaced whole
-    segments/*.parquet      finished parts and task records: the truth, everything else can be rebuilt
-    runs/<run>.json         what each submit planned: its jobs, prompts, grid and environment
-    live/<run>.json         progress of a run that is going on (may vanish)
-    damaged/                segments that failed their checksum, kept for inspection
-    .ingest/                the ingester's own database and lock
+results.duckdb          the published database: open it as long as you like, it is replaced whole
+segments/*.parquet      finished parts and task records: the truth, everything else can be rebuilt
+runs/<run>.json         what each submit planned: its jobs, prompts, grid and environment
+live/<run>.json         progress of a run that is going on (may vanish)
+damaged/                segments that failed their checksum, kept for inspection
+.ingest/                the ingester's own database and lock
 """
 
 from __future__ import annotations

@@ -18,7 +18,13 @@ def write(results: Path, run_id: str, fields: dict[str, Any]) -> None:
     """Publish progress. Best effort by design: no fsync, and a full disk must not stop a run."""
     path = Layout(results).live / f"{run_id}.json"
     temporary = path.with_suffix(".new")
-    content = {**fields, "run_id": run_id, "beat": time.time(), "pid": os.getpid(), "host": socket.gethostname()}
+    content = {
+        **fields,
+        "run_id": run_id,
+        "beat": time.time(),
+        "pid": os.getpid(),
+        "host": socket.gethostname(),
+    }
     try:
         temporary.write_text(json.dumps(content))
         temporary.replace(path)

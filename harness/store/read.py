@@ -43,7 +43,11 @@ def connect(results: Path) -> Iterator[duckdb.DuckDBPyConnection]:
 
     path = Layout(results).published
     if not path.is_file():
-        hint = "`harness db rebuild` makes it from the files." if has_files(results) else "Run `harness submit` first."
+        hint = (
+            "`harness db rebuild` makes it from the files."
+            if has_files(results)
+            else "Run `harness submit` first."
+        )
         raise StoreError(f"no results database at {path}", fix=hint)
     try:
         connection = duckdb.connect(str(path), read_only=True)
@@ -63,7 +67,9 @@ def has_files(results: Path) -> bool:
     return any(layout.segments.glob("*.parquet")) or any(layout.runs.glob("*.json"))
 
 
-def query(connection: duckdb.DuckDBPyConnection, sql: str, values: list[Any] | None = None) -> list[dict[str, Any]]:
+def query(
+    connection: duckdb.DuckDBPyConnection, sql: str, values: list[Any] | None = None
+) -> list[dict[str, Any]]:
     """Rows of a parametrised query as dicts."""
     cursor = connection.execute(sql, values or [])
     names = [column[0] for column in cursor.description or []]
@@ -91,6 +97,21 @@ def part_states(results_folder: Path) -> dict[str, tuple[str, str]]:
     with connect(results_folder) as connection:
         rows = connection.execute("SELECT part_id, status, segment FROM parts").fetchall()
     return {part: (status, segment) for part, status, segment in rows}
+
+
+def is_current(results_folder: Path) -> bool:
+    """Whether the published database holds exactly the segments and runs that are on disk."""
+    layout = Layout(results_folder)
+    if not layout.published.is_file():
+        return not has_files(results_folder)
+    try:
+        with connect(results_folder) as connection:
+            found = {name for (name,) in connection.execute("SELECT name FROM segments").fetchall()}
+            found |= {run for (run,) in connection.execute("SELECT run_id FROM runs").fetchall()}
+    except StoreError:
+        return False
+    on_disk = {path.name for path in layout.segments.glob("*.parquet")}
+    return found == on_disk | {path.stem for path in layout.runs.glob("*.json")}
 
 
 def failures(results_folder: Path) -> list[dict[str, Any]]:

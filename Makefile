@@ -1,0 +1,44 @@
+# make demo     install, run the demo grid, print its table, serve the leaderboard (DEMO_SERVE=0: do not serve)
+# make test     install, then style, types and the whole test suite
+# make install  the environment alone
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+DEMO_SERVE ?= 1
+DEMO_DIR ?= .
+
+ROOTS := harness models datasets leaderboard grids
+
+.PHONY: demo test install check bench screenshots clean
+
+install: $(VENV)/.installed
+
+$(VENV)/.installed: pyproject.toml setup.py constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; found $$($(PYTHON) --version). Name one with PYTHON=..."; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --editable '.[test]'
+	touch $@
+
+demo: install
+	$(BIN)/harness submit --grid demo --data $(DEMO_DIR)/gad-data --results $(DEMO_DIR)/gad-results
+ifneq ($(DEMO_SERVE),0)
+	$(BIN)/harness leaderboard --results $(DEMO_DIR)/gad-results
+endif
+
+# Type checkers do not follow the mapping of setup.py: give them a tree in which `gad` is a folder.
+.typing/gad: Makefile
+	mkdir -p $@
+	for root in $(ROOTS); do ln -sfn ../../$$root $@/$$root; done
+	touch $@
+
+check: install .typing/gad
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy -p gad
+
+test: check
+	$(BIN)/python -m pytest
+
+clean:
+	rm -rf .typing build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,93 @@
+"""Is a prepared dataset still what it was, and is it what it should be?
+
+A problem is one line. It starts with ``error: `` when images cannot be read as they were prepared, else
+with ``warning: ``; it names the file and says what to do.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from pathlib import Path
+
+from gad.datasets import catalog
+from gad.datasets.prepare import count_differences
+from gad.harness import manifest
+from gad.harness.errors import DataError
+from gad.harness.manifest import Prepared
+from gad.harness.nouns import Sample
+
+ERROR = "error: "
+WARNING = "warning: "
+
+
+def is_error(problem: str) -> bool:
+    return problem.startswith(ERROR)
+
+
+def check(prepared: Prepared, data: Path, full: bool = False) -> list[str]:
+    """Problems of a prepared dataset, errors first; an empty list when there are none.
+
+    Looks at counts, missing and empty files, and images that are in train and test at once. ``full``
+    also reads every file: changed bytes, images that cannot be decoded, masks that do not fit. It costs
+    a decode of the whole dataset.
+    """
+    again = _again(prepared, data)
+    try:
+        samples = manifest.read_samples(prepared)
+    except DataError as error:
+        return [ERROR + str(error).replace("\n", " ")]
+    if not prepared.root_path.is_dir():
+        return [f"{ERROR}{prepared.root_path} is missing: put the raw folder back there, or {again}"]
+    problems = [] if manifest.fingerprint(samples) == prepared.fingerprint else [_altered(prepared, again)]
+    problems += _missing(prepared, samples, again)
+    if full:
+        from gad.datasets.check_images import file_problems
+
+        problems += file_problems(prepared.root_path, samples, again)
+    official = catalog.DATASETS[prepared.name].expected if prepared.name in catalog.DATASETS else ()
+    noted = [*prepared.warnings, *count_differences(official, prepared.categories)]
+    problems += [WARNING + text for text in noted]
+    problems += _leaks(samples)
+    return sorted(dict.fromkeys(problems), key=lambda problem: not is_error(problem))
+
+
+def _again(prepared: Prepared, data: Path) -> str:
+    raw = "" if prepared.root == "." else " --raw DIR"
+    return f"prepare it again (harness data prepare {prepared.name}{raw} --data {data})"
+
+
+def _altered(prepared: Prepared, again: str) -> str:
+    return f"{ERROR}{prepared.manifest_path} was altered: its rows do not give the fingerprint; {again}"
+
+
+def _missing(prepared: Prepared, samples: Iterable[Sample], again: str) -> list[str]:
+    """Files of the manifest that are not on disk (errors), or hold nothing (errors too: unreadable)."""
+    problems = []
+    kinds = dict.fromkeys((s.path, "image") for s in samples) | dict.fromkeys(
+        (s.mask, "mask") for s in samples if s.mask
+    )
+    for path, kind in kinds:
+        file = prepared.root_path / path
+        if not file.is_file():
+            problems.append(f"{ERROR}{kind} {file} is missing: restore it, or {again}")
+        elif file.stat().st_size == 0:
+            problems.append(f"{ERROR}{kind} {file} is empty (0 bytes): restore it from the download, then {again}")
+    return problems
+
+
+def _leaks(samples: Iterable[Sample]) -> list[str]:
+    """Images whose content is in train and in test of one category."""
+    groups: dict[tuple[str, str], list[Sample]] = defaultdict(list)
+    for sample in samples:
+        groups[sample.category, sample.digest].append(sample)
+    problems = []
+    for (category, _), group in groups.items():
+        train = [s.id for s in group if s.split == "train"]
+        test = [s.id for s in group if s.split == "test"]
+        if train and test:
+            problems.append(
+                f"{WARNING}category {category}: test image {', '.join(test)} has the same content as train "
+                f"image {', '.join(train)}: scores on it are too good; remove one of the files and prepare again"
+            )
+    return problems

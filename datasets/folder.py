@@ -1,0 +1,166 @@
+"""Any folder in MVTec layout is a dataset; also a folder that is one category by itself.
+
+    <category>/train/good/*                          normal images to learn from
+    <category>/test/good/*, <category>/test/<defect>/*
+    <category>/ground_truth/<defect>/<stem>_mask.*   optional masks
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from pathlib import Path
+
+from gad.datasets import trees
+from gad.harness.built import Built
+from gad.harness.errors import DataError
+from gad.harness.manifest import file_digest, sample_id
+from gad.harness.nouns import DatasetInfo, Sample, Split
+
+GOOD = "good"
+LAYOUT = "<category>/train/good, <category>/test/good and <category>/test/<defect>"
+
+
+def info_for(path: Path, taken: frozenset[str] = frozenset()) -> DatasetInfo:
+    """Card of the folder ``path``; its name is the folder's. Raises DataError when that name is ``taken``."""
+    name = unicodedata.normalize("NFC", path.resolve().name)
+    if not path.is_dir():
+        raise DataError(f"{path}: {trees.found_in(path)}", fix=f"Give a folder that holds {LAYOUT}.")
+    if not name or name.startswith("."):
+        raise DataError(
+            f"{path}: {name!r} cannot name a dataset", fix="Give a folder whose name does not start with a dot."
+        )
+    if name in taken:
+        raise DataError(
+            f"{path}: a dataset named {name!r} is in the catalog already",
+            fix=f"Rename the folder, or run `harness data prepare {name}` if you mean that dataset.",
+        )
+    return DatasetInfo(
+        name=name,
+        title=name,
+        protocol="industrial",
+        licence="not stated",
+        citation="",
+        source=str(path.resolve()),
+        notes="A folder in MVTec layout.",
+        builder="gad.datasets.folder:build",
+    )
+
+
+def build(raw: Path | None, made: Path, info: DatasetInfo) -> Built:
+    """Read the folder ``raw``; nothing is copied."""
+    if raw is None:
+        raise DataError(f"{info.name}: no folder given", fix="Say where it is with --raw DIR.")
+    return read(raw, info.name)
+
+
+def read(raw: Path, name: str) -> Built:
+    """Samples of a tree in MVTec layout. Class text is the category's name with ``_`` as a space.
+
+    Raises DataError, naming the folder, when the layout is not that, or a category has no ``train/good``
+    or no test images.
+    """
+    root, categories = _categories(raw, name)
+    warnings: list[str] = []
+    samples = [s for category, folder in categories for s in _category(root, category, folder, warnings)]
+    return Built(
+        samples=tuple(samples),
+        root=root,
+        texts={category: category.replace("_", " ") for category, _ in categories},
+        warnings=tuple(warnings),
+    )
+
+
+def _looks_like_category(folder: Path) -> bool:
+    return (folder / "train").is_dir() or (folder / "test").is_dir()
+
+
+def _categories(raw: Path, name: str) -> tuple[Path, list[tuple[str, Path]]]:
+    """Root that sample paths start from, and (category, folder) pairs.
+
+    Archives often hold everything in one more folder; that folder is then the root, so that ids do not
+    depend on how an archive was unpacked.
+    """
+    if not raw.is_dir():
+        raise DataError(f"{name}: {raw}: {trees.found_in(raw)}", fix=f"Give a folder that holds {LAYOUT}.")
+    if _looks_like_category(raw):
+        return raw, [(unicodedata.normalize("NFC", raw.resolve().name), raw)]
+    root = raw
+    for _ in range(2):
+        inner = trees.folders(root)
+        found = [folder for folder in inner if _looks_like_category(folder)]
+        if found:
+            return root, [(unicodedata.normalize("NFC", folder.name), folder) for folder in found]
+        if len(inner) != 1:
+            break
+        root = inner[0]
+    raise DataError(
+        f"{name}: no category in {raw}: {trees.found_in(raw)}; expected {LAYOUT}",
+        fix="Give the folder that holds the categories, or a category (with train/ and test/ in it).",
+    )
+
+
+def _category(root: Path, category: str, folder: Path, warnings: list[str]) -> list[Sample]:
+    good = folder / "train" / GOOD
+    if not good.is_dir():
+        raise DataError(
+            f"{category}: no normal train images: {good} is missing ({folder / 'train'}: "
+            f"{trees.found_in(folder / 'train')})",
+            fix=f"Put the normal images of {category} into {good}.",
+        )
+    others = [f"{e.name}/" if e.is_dir() else e.name for e in trees.entries(folder / "train") if e.name != GOOD]
+    if others:
+        warnings.append(f"{folder / 'train'}: only {GOOD}/ is read, ignored: {trees.shortened(others)}")
+    samples = _images(root, category, "train", good, {}, warnings)
+    for defect in trees.folders(folder / "test") if (folder / "test").is_dir() else []:
+        masks = {} if defect.name == GOOD else _masks(folder / "ground_truth" / defect.name, warnings)
+        samples += _images(root, category, "test", defect, masks, warnings)
+    for split, place in (("train", good), ("test", folder / "test")):
+        if not any(sample.split == split for sample in samples):
+            raise DataError(
+                f"{category}: no {split} images in {place}: {trees.found_in(place)}",
+                fix=f"Expected {LAYOUT}, with images that end in {' '.join(sorted(trees.IMAGE_SUFFIXES))}.",
+            )
+    return samples
+
+
+def _images(
+    root: Path, category: str, split: Split, folder: Path, masks: dict[str, Path], warnings: list[str]
+) -> list[Sample]:
+    """Samples of one folder; those outside a folder named ``good`` are anomalous."""
+    defect = "" if folder.name == GOOD else unicodedata.normalize("NFC", folder.name)
+    files = trees.images(folder, warnings)
+    warnings += trees.zero_byte_warnings(files)
+    samples = []
+    for file in files:
+        mask = masks.pop(_stem(file), None)
+        samples.append(
+            Sample(
+                id=sample_id(trees.relative(file, root)),
+                path=trees.relative(file, root),
+                label=1 if defect else 0,
+                split=split,
+                category=category,
+                digest=file_digest(file),
+                defect=defect,
+                mask=trees.relative(mask, root) if mask else "",
+                mask_digest=file_digest(mask) if mask else "",
+            )
+        )
+    if masks:
+        left = trees.shortened(mask.name for mask in masks.values())
+        warnings.append(f"{folder}: no image for these masks, which are ignored: {left}")
+    without = [s.id for s in samples if not s.mask]
+    if without and len(without) < len(samples):
+        warnings.append(f"{folder}: without a mask, unlike the others: {trees.shortened(without)}")
+    return samples
+
+
+def _masks(folder: Path, warnings: list[str]) -> dict[str, Path]:
+    """Masks by the stem of their image: ``000_mask.png`` belongs to ``000``, whatever their suffixes."""
+    if not folder.is_dir():
+        return {}
+    return {_stem(mask).removesuffix("_mask"): mask for mask in trees.images(folder, warnings)}
+
+
+def _stem(path: Path) -> str:
+    return unicodedata.normalize("NFC", path.stem)

@@ -1,0 +1,180 @@
+"""From a name and a raw folder to a prepared dataset, once: doing it again changes nothing."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import os
+import re
+import shutil
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+from gad.datasets import catalog, folder
+from gad.harness import atomic, manifest
+from gad.harness.built import Built
+from gad.harness.errors import DataError
+from gad.harness.ids import source_digest
+from gad.harness.manifest import Prepared
+from gad.harness.nouns import Category, DatasetInfo
+
+STAMP = "made-by.txt"  # digest of the code that made a bundled dataset's files
+
+
+def is_path(name: str) -> bool:
+    """Whether ``name`` means a folder rather than a dataset of the catalog."""
+    return name not in catalog.DATASETS and (os.sep in name or name in (".", "..") or Path(name).is_dir())
+
+
+def card(name: str) -> DatasetInfo:
+    """Card of a dataset named by the catalog or by a folder's path. DataError for an unknown name."""
+    return folder.info_for(Path(name), frozenset(catalog.DATASETS)) if is_path(name) else catalog.find(name)
+
+
+def prepare(name: str, raw: Path | None, data: Path) -> Prepared:
+    """Prepare the dataset ``name`` (a catalog name, or the path of a folder in MVTec layout) in ``data``.
+
+    ``raw`` is its raw folder; bundled datasets and folders need none. What is prepared already and would
+    come out the same is left untouched. Raises DataError when the raw folder is not what it should be.
+    """
+    info = card(name)
+    if is_path(name):
+        if raw is not None and raw.resolve() != Path(name).resolve():
+            raise DataError(f"{name} is a folder, and so is {raw}", fix="Name the folder once, without --raw.")
+        raw = Path(name)
+    if info.bundled:
+        if raw is not None:
+            raise DataError(f"{info.name} is bundled and has no raw folder", fix="Leave --raw away.")
+        return ensure_bundled(info.name, data)
+    with _alone(data, info.name):
+        return _build(info, raw, data)
+
+
+def ensure_bundled(name: str, data: Path) -> Prepared:
+    """Prepare a bundled dataset unless it is there, whole, and made by the code that is installed.
+
+    Raises DataError for a name that is not a bundled dataset's.
+    """
+    info = catalog.find(name)
+    if not info.bundled:
+        raise DataError(
+            f"{name} is not bundled", fix=f"Run `harness data prepare {name} --raw DIR --data {data}`."
+        )
+    stamp = _source()
+    if (whole := _whole(info.name, data)) and _stamp(data, name) == stamp:
+        return whole
+    with _alone(data, name):
+        if (whole := _whole(name, data)) and _stamp(data, name) == stamp:  # another process was faster
+            return whole
+        prepared = _build(info, None, data)
+        atomic.write_bytes(data / name / STAMP, stamp.encode())
+    return prepared
+
+
+def _build(info: DatasetInfo, raw: Path | None, data: Path) -> Prepared:
+    """Run the builder, and write what it made unless the same is there."""
+    made = atomic.temporary_name(data / info.name)
+    made.mkdir()
+    try:
+        built = _builder(info)(raw, made, info)
+        warnings = [*built.warnings, *_unexpected(info, built), *_replaced(info, built, data)]
+        same = _whole(info.name, data)
+        root = "." if built.root is None else str(built.root.resolve())
+        if same and (same.root, same.fingerprint) == (root, manifest.fingerprint(built.samples)):
+            return same
+        return manifest.write(
+            data, info, built.samples, root=built.root, texts=built.texts, made=made, warnings=warnings
+        )
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
+
+
+def _builder(info: DatasetInfo) -> Callable[[Path | None, Path, DatasetInfo], Built]:
+    module, _, function = info.builder.partition(":")
+    builder: Callable[[Path | None, Path, DatasetInfo], Built] = getattr(
+        importlib.import_module(module), function
+    )
+    return builder
+
+
+def _unexpected(info: DatasetInfo, built: Built) -> list[str]:
+    if not info.expected:
+        return []
+    return count_differences(info.expected, manifest.summarise(built.samples, built.texts))
+
+
+def count_differences(expected: Iterable[Category], found: Iterable[Category]) -> list[str]:
+    """One text for each category whose counts are not those of the official set."""
+    by_name = {category.category: category for category in found}
+    texts = []
+    for wanted in expected:
+        have = by_name.get(wanted.category)
+        if have is None or _counts(have) != _counts(wanted):
+            shown = _counts(have) if have else "nothing"
+            texts.append(
+                f"category {wanted.category}: found {shown}, expected {_counts(wanted)}; "
+                "compare the raw folder with the official download"
+            )
+    return texts
+
+
+def _counts(category: Category) -> str:
+    return (
+        f"{category.train_normal} train normal, {category.test_normal} test normal, "
+        f"{category.test_anomalous} test anomalous"
+    )
+
+
+def _replaced(info: DatasetInfo, built: Built, data: Path) -> list[str]:
+    """A warning when other images of another folder were prepared under this name."""
+    if built.root is None or not manifest.exists(data, info.name):
+        return []
+    try:
+        before = manifest.load(data, info.name)
+    except DataError:
+        return []
+    root = str(built.root.resolve())
+    if before.root == root or before.fingerprint == manifest.fingerprint(built.samples):
+        return []
+    return [f"other images, prepared before as {info.name!r} from {before.root}, were replaced by those of {root}"]
+
+
+def _whole(name: str, data: Path) -> Prepared | None:
+    """The prepared dataset, if its manifest can be read and its own files are those of the manifest."""
+    try:
+        prepared = manifest.load(data, name)
+        samples = manifest.read_samples(prepared)
+    except DataError:
+        return None
+    if manifest.fingerprint(samples) != prepared.fingerprint:
+        return None
+    if prepared.root == ".":
+        from gad.datasets.check_images import changed
+
+        if changed(prepared.root_path, samples):
+            return None
+    return prepared
+
+
+def _source() -> str:
+    """Digest of the code that makes bundled data."""
+    here = Path(__file__).parent
+    return source_digest(here.glob("*.py"), here)
+
+
+def _stamp(data: Path, name: str) -> str:
+    try:
+        return (data / name / STAMP).read_text()
+    except (OSError, UnicodeDecodeError):
+        return ""
+
+
+@contextlib.contextmanager
+def _alone(data: Path, name: str) -> Iterator[None]:
+    """Hold the dataset's lock in ``data``, and sweep up what a process that died at it left behind."""
+    with atomic.folder_lock(data / f".{name}.lock"):
+        left = re.compile(re.escape(f"{atomic.TEMPORARY}{name}-") + r"\d+-[0-9a-f]{8}")
+        for entry in data.iterdir():
+            if left.fullmatch(entry.name):
+                shutil.rmtree(entry, ignore_errors=True)
+        yield

@@ -1,0 +1,166 @@
+"""`harness submit` and `harness plan`."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from gad.harness.cli.common import (
+    CACHE,
+    DATA,
+    RESULTS,
+    AsJson,
+    CacheDir,
+    DataDir,
+    GridName,
+    LimitOption,
+    OnlyOption,
+    ResultsDir,
+    print_json,
+    print_table,
+)
+
+if TYPE_CHECKING:
+    from gad.harness.nouns import Grid
+    from gad.harness.plan import Only, Plan
+    from gad.harness.registry import Registry
+
+
+def submit(
+    grid: GridName,
+    data: DataDir = DATA,
+    results: ResultsDir = RESULTS,
+    cache: CacheDir = CACHE,
+    only: OnlyOption = "",
+    limit: LimitOption = None,
+    address: Annotated[str | None, typer.Option(help="A running Ray cluster; default: this machine.")] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Workers on this machine; default: its cores.")
+    ] = None,
+    threads: Annotated[int, typer.Option(min=1, help="Threads of each scoring process (recorded).")] = 1,
+    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Run failed parts again.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Run what is missing of a grid; the same command resumes it."""
+    from gad.harness.cli.looking import print_results, status_counts
+    from gad.harness.executor.submit import Settings
+    from gad.harness.executor.submit import submit as run
+
+    loaded, _ = load_grid(grid)
+    settings = Settings(
+        data=data,
+        results=results,
+        address=address,
+        workers=workers,
+        threads=threads,
+        retry_failed=retry_failed,
+        only=parse_only(only),
+        most_jobs=limit,
+        command=shlex.join(["harness", *sys.argv[1:]]),
+    )
+    outcome = run(loaded, settings)
+    counts = status_counts(outcome.states.values())
+    if not outcome.new_parts:
+        print(f"nothing to do: {_words(counts)}", file=sys.stderr)
+    elif outcome.stopped:
+        print(f"stopped: {_words(counts)}; the same command goes on", file=sys.stderr)
+    else:
+        print(f"finished: {_words(counts)}", file=sys.stderr)
+    if as_json:
+        print_json({"jobs": len(outcome.states), **counts, "new_parts": outcome.new_parts})
+    else:
+        print_results(results, {job.method_key for job in outcome.plan.jobs})
+    if counts.get("failed"):
+        print(
+            "failed parts: `harness results --by job` names them, --retry-failed runs them again",
+            file=sys.stderr,
+        )
+    raise typer.Exit(outcome.exit_code)
+
+
+def plan(
+    grid: GridName,
+    data: DataDir = DATA,
+    results: ResultsDir = RESULTS,
+    cache: CacheDir = CACHE,
+    only: OnlyOption = "",
+    limit: LimitOption = None,
+    as_json: AsJson = False,
+) -> None:
+    """What a submit would do, and why; nothing is computed."""
+    from gad.harness import plan as planning
+    from gad.harness import sources
+    from gad.harness.plancost import encode_images
+    from gad.harness.store import read
+
+    loaded, known = load_grid(grid)
+    found = sources.load(loaded, data, prepare_bundled=False)
+    states = {part: status for part, (status, _) in read.part_states(results).items()}
+    made = planning.make(loaded, found, known, states, only=parse_only(only), most_jobs=limit)
+    summary = _summary(made, encode_images(made))
+    if as_json:
+        print_json(summary)
+        return
+    rows = [[name, str(summary[name])] for name in summary if name != "reasons"]
+    print_table(["grid " + loaded.name, ""], rows)
+    print_table(
+        ["state", "parts", "reason"], [[r["state"], str(r["parts"]), r["reason"]] for r in summary["reasons"]]
+    )
+
+
+def _summary(made: Plan, images: int) -> dict[str, Any]:
+    invalid = [job for job in made.jobs if job.invalid]
+    return {
+        "jobs": len(made.jobs),
+        "parts": len(made.parts()) + sum(len(job.parts) for job in invalid),
+        "done": made.count("done"),
+        "failed": made.count("failed"),
+        "new": made.count("new"),
+        "invalid": sum(len(job.parts) for job in invalid),
+        "invalid_jobs": len(invalid),
+        "encode_images": images,
+        "train": 0,  # no model here is trained yet: pixel baselines only look at their prompts
+        "reasons": [
+            {"state": state, "reason": reason, "parts": count}
+            for (state, reason), count in made.reasons.items()
+        ],
+    }
+
+
+def load_grid(name: str) -> tuple[Grid, Registry]:
+    """A grid by file or shipped name, checked against every known model and dataset."""
+    from gad.datasets import catalog
+    from gad.harness import gridfile, registry
+
+    known = registry.load()
+    return gridfile.load(name, gridfile.Known(known.infos, catalog.DATASETS)), known
+
+
+def parse_only(text: str) -> Only | None:
+    """`model=a,dataset=b,shots=4,seed=0` as a predicate; a name may be given several times (either fits)."""
+    from gad.harness.errors import UsageError, did_you_mean
+
+    if not text:
+        return None
+    names = ("model", "dataset", "shots", "seed")
+    wanted: dict[str, set[str]] = {}
+    for item in text.split(","):
+        name, equals, value = item.partition("=")
+        if name not in names or not equals:
+            raise UsageError(
+                f"--only {item!r} is not NAME=VALUE with a name of {', '.join(names)}.{did_you_mean(name, names)}"
+            )
+        wanted.setdefault(name, set()).add(value)
+
+    def fits(model: str, dataset: str, shots: int, seed: int) -> bool:
+        job = {"model": model, "dataset": dataset, "shots": str(shots), "seed": str(seed)}
+        return all(job[name] in values for name, values in wanted.items())
+
+    return fits
+
+
+def _words(counts: dict[str, int]) -> str:
+    return ", ".join(f"{count} jobs {status}" for status, count in counts.items()) or "no jobs"

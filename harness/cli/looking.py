@@ -1,0 +1,194 @@
+"""Commands that only look: `results`, `status`, `leaderboard`, `doctor`; and `db rebuild`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from gad.harness.cli.common import (
+    CACHE,
+    DATA,
+    RESULTS,
+    AsJson,
+    CacheDir,
+    DataDir,
+    ResultsDir,
+    print_json,
+    print_table,
+)
+
+database = typer.Typer(no_args_is_help=True, help="The result database.", rich_markup_mode=None)
+
+
+class Level(StrEnum):
+    dataset = "dataset"
+    category = "category"
+    job = "job"
+
+
+def results(
+    results: ResultsDir = RESULTS,
+    by: Annotated[
+        Level, typer.Option(help="One row for each dataset and K, category, or job.")
+    ] = Level.dataset,
+    as_json: AsJson = False,
+) -> None:
+    """The stored results."""
+    from gad.harness.store import read
+
+    rows = read.results(results, by.value)
+    if as_json:
+        print_json([_with_options(row) for row in rows])
+    elif not rows:
+        print(f"no results in {results} yet; `harness submit --grid demo` makes some", file=sys.stderr)
+    elif by is Level.dataset:
+        print_results(results)
+    else:
+        skipped = ("options", "method_key", "column_key", "last_run", "protocol")
+        columns = [c for c in rows[0] if c not in skipped]
+        print_table(columns, [[_cell(row[c]) for c in columns] for row in rows])
+
+
+def _with_options(row: dict[str, Any]) -> dict[str, Any]:
+    import json
+
+    return {**row, "options": json.loads(row["options"])}
+
+
+def print_results(results: Path, methods: set[str] | None = None) -> None:
+    """Datasets as rows, one column a K: AUROC and AUPRC as mean ± std, with what is missing said."""
+    from gad.harness.store import read
+
+    rows = [r for r in read.results(results, "dataset") if methods is None or r["method_key"] in methods]
+    names = varying_options(rows)
+    table = []
+    for row in rows:
+        seeds = str(row["n_seeds"]) if row["complete"] else f"{row['n_seeds']} of {row['n_planned']}"
+        if row["n_failed"]:
+            seeds += f" ({row['n_failed']} failed)"
+        table.append(
+            [
+                row["model"] + names[row["model"], row["options"]],
+                row["dataset"] + (f" (test limited to {row['test_images']})" if row["test_images"] else ""),
+                str(row["shots"]),
+                _mean(row["auroc_mean"], row["auroc_std"]),
+                _mean(row["auprc_mean"], row["auprc_std"]),
+                seeds,
+            ]
+        )
+    print_table(["model", "dataset", "K", "AUROC", "AUPRC", "seeds"], table)
+
+
+def varying_options(rows: list[dict[str, Any]]) -> dict[tuple[str, str], str]:
+    """For each (model, options): the options that tell it from the model's other rows, as text."""
+    import json
+
+    found: dict[tuple[str, str], str] = {}
+    variants: dict[str, list[dict[str, Any]]] = {}
+    for model, options in {(row["model"], row["options"]) for row in rows}:
+        variants.setdefault(model, []).append(json.loads(options))
+    for row in rows:
+        own, others = json.loads(row["options"]), variants[row["model"]]
+        differing = [k for k in own if any(other.get(k) != own[k] for other in others)]
+        text = ", ".join(f"{k}={own[k]}" for k in differing)
+        found[row["model"], row["options"]] = f" ({text})" if text else ""
+    return found
+
+
+def _mean(mean: float | None, std: float | None) -> str:
+    if mean is None:
+        return "-"
+    return f"{mean:.3f}" if std is None else f"{mean:.3f} ± {std:.3f}"
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.4f}" if isinstance(value, float) else str(value)
+
+
+def status_counts(states: Iterable[str]) -> dict[str, int]:
+    """How many of each status word, in the order of the words, zeros left out."""
+    found = list(states)
+    words = ("done", "running", "failed", "skipped", "planned")
+    return {word: found.count(word) for word in words if word in found}
+
+
+def status(results: ResultsDir = RESULTS, as_json: AsJson = False) -> None:
+    """How far the runs are: jobs by status, and progress of runs that are going on."""
+    from gad.harness.store import live, read
+
+    jobs = status_counts(row["status"] for row in read.results(results, "job"))
+    going = [fields for fields in live.read_all(results) if fields["alive"]]
+    failed = read.failures(results) if jobs.get("failed") else []
+    if as_json:
+        keys = ("part_id", "model", "dataset", "category", "shots", "seed", "attempts", "error_type", "error")
+        print_json({"jobs": jobs, "runs": going, "failures": [{k: f[k] for k in keys} for f in failed]})
+        return
+    print_table(["jobs", ""], [[word, str(count)] for word, count in jobs.items()])
+    for run in going:
+        score = run["score"]
+        print(
+            f"run {run['run_id']}: {score['done']} done, {score['failed']} failed of {score['total']} parts, "
+            f"{run['images_per_second']:.0f} images/s"
+        )
+    for failure in failed[:20]:
+        names = ("model", "dataset", "category")
+        where = "/".join([*(failure[n] for n in names), f"K{failure['shots']}", f"seed{failure['seed']}"])
+        print_table([f"failed: {where}"], [[f"{failure['error_type']}: {failure['error']}"]])
+
+
+def leaderboard(
+    results: ResultsDir = RESULTS,
+    port: Annotated[
+        int, typer.Option(min=1, max=65535, help="Port; the next free one if it is taken.")
+    ] = 8501,
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; loopback unless told otherwise.")
+    ] = "127.0.0.1",
+) -> None:
+    """Serve the leaderboard in a browser."""
+    from gad.leaderboard.serve import serve
+
+    raise typer.Exit(serve(results, port=port, host=host))
+
+
+@database.callback()
+def database_main() -> None:
+    """The result database."""
+
+
+@database.command("rebuild")
+def rebuild(results: ResultsDir = RESULTS) -> None:
+    """Make the database again from the files of finished parts."""
+    from gad.harness.errors import StoreError
+    from gad.harness.store.ingest import rebuild as make_again
+    from gad.harness.store.read import has_files
+
+    if not has_files(results):
+        raise StoreError(
+            f"{results} holds no results to rebuild from", fix="Name the folder with --results DIR."
+        )
+    done = make_again(results)
+    print(f"rebuilt from {done.runs} runs and {done.records} records", file=sys.stderr)
+    for path in done.damaged:
+        print(f"damaged, left out: {path}; `harness submit` computes its parts again", file=sys.stderr)
+
+
+def doctor(
+    data: DataDir = DATA, results: ResultsDir = RESULTS, cache: CacheDir = CACHE, as_json: AsJson = False
+) -> None:
+    """Check this installation: versions, cores, memory, disk, GPUs, folders."""
+    from gad.harness.doctor import examine
+
+    findings = examine(data=data, results=results, cache=cache)
+    if as_json:
+        print_json([vars(finding) for finding in findings])
+    else:
+        print_table(["", "what", "found"], [["ok" if f.ok else "PROBLEM", f.what, f.found] for f in findings])
+    raise typer.Exit(0 if all(f.ok for f in findings) else 1)

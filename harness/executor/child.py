@@ -1,0 +1,110 @@
+"""The process that adapter code runs in. Its parent is :mod:`gad.harness.executor.supervise`.
+
+    python -m gad.harness.executor.child COMMANDS_FD REPLIES_FD LIFELINE_FD
+
+One JSON object a line each way. It knows nothing of the run: it gets an array of images (read-only),
+which rows are prompts, and which model to build; it returns scores or an error.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import importlib
+import json
+import os
+import random
+import resource
+import signal
+import sys
+import threading
+import time
+import traceback
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from gad.harness.adapter import Context
+from gad.harness.errors import ModelError
+
+
+def main(commands: BinaryIO, replies: BinaryIO) -> None:
+    """Answer commands until the parent closes the pipe."""
+    _send(replies, {"ready": True})
+    for line in commands:
+        message = json.loads(line)
+        try:
+            reply = run_part(message)
+        except Exception as error:
+            reply = {
+                "error_type": type(error).__name__,
+                "error": str(error) or type(error).__name__,
+                "traceback": traceback.format_exc(),
+            }
+        reply["peak_memory_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        sys.stdout.flush()
+        sys.stderr.flush()
+        _send(replies, reply)
+
+
+def _send(replies: BinaryIO, message: dict[str, Any]) -> None:
+    replies.write(json.dumps(message).encode() + b"\n")
+    replies.flush()
+
+
+def run_part(message: dict[str, Any]) -> dict[str, Any]:
+    """Prepare an adapter with its prompts and score every query in canonical batches.
+
+    The image array holds the prompts first, then the queries: row ``first_query`` is the first of them.
+    Memory-mapped read-only, so no adapter can change what another one sees.
+    """
+    images = np.load(message["images"], mmap_mode="r", allow_pickle=False)
+    queries = images[message["first_query"] :]
+    info = _load(message["info"])
+    adapter_class = _load(info.adapter)
+    options = info.options.model_validate(message["options"])
+    context = Context(category=message["category"], text=message["text"], seed=message["seed"])
+    random.seed(context.seed)
+    np.random.seed(context.seed % 2**32)
+    started = time.perf_counter()
+    adapter = adapter_class(options, context)
+    adapter.prepare(images[: message["shots"]])
+    scores: list[float] = []
+    for first in range(0, len(queries), message["batch_size"]):
+        batch = queries[first : first + message["batch_size"]]
+        scores += checked(adapter.score(batch), len(batch))
+    return {"scores": scores, "seconds": time.perf_counter() - started}
+
+
+def checked(returned: Any, expected: int) -> list[float]:
+    """Scores of one batch as Python floats. Raises ModelError for another count, shape or dtype."""
+    values = np.asarray(returned)
+    if values.dtype.kind not in "fiu":
+        raise ModelError(
+            f"score() returned dtype {values.dtype}, expected floating point", fix="Return one float a query."
+        )
+    if values.shape != (expected,):
+        raise ModelError(
+            f"score() returned shape {values.shape} for {expected} queries, expected ({expected},)",
+            fix="Return one float a query, in the order of the queries.",
+        )
+    floats: list[float] = values.astype(np.float64).tolist()
+    return floats
+
+
+def _load(reference: str) -> Any:
+    module, _, name = reference.partition(":")
+    return getattr(importlib.import_module(module), name)
+
+
+def _die_with_parent(lifeline: int) -> None:
+    """Wait for the parent's end of the pipe to close, however it died, then take the whole group along."""
+    os.read(lifeline, 1)
+    os.killpg(os.getpgid(0), signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    commands_fd, replies_fd, lifeline_fd = map(int, sys.argv[1:4])
+    faulthandler.enable()
+    threading.Thread(target=_die_with_parent, args=(lifeline_fd,), daemon=True).start()
+    with open(commands_fd, "rb") as commands_pipe, open(replies_fd, "wb") as replies_pipe:
+        main(commands_pipe, replies_pipe)

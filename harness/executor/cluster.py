@@ -1,0 +1,90 @@
+"""Starting or joining Ray, and refusing before anything is spent what the cluster cannot do."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from gad.harness.errors import HarnessError
+from gad.harness.version import code_digest, version
+
+PROBE_SECONDS = 120
+
+
+@contextlib.contextmanager
+def session(address: str | None, workers: int | None) -> Iterator[int]:
+    """A Ray session; yields how many CPUs it offers.
+
+    Without an address a private local instance is started with ``workers`` CPUs (default: the cores this
+    process may use); a running cluster is never joined by accident.
+    """
+    # Usage statistics would be sent elsewhere; nobody asked for that.
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    import ray
+
+    quiet: dict[str, Any] = {
+        "log_to_driver": False,
+        "logging_level": logging.ERROR,
+        "configure_logging": True,
+    }
+    try:
+        if address:
+            ray.init(address=address, **quiet)
+        else:
+            cpus = workers or len(os.sched_getaffinity(0))
+            ray.init(address="local", num_cpus=cpus, include_dashboard=False, **quiet)
+    except (ConnectionError, RuntimeError, ValueError) as error:
+        raise HarnessError(
+            f"no Ray cluster at {address!r}: {error}" if address else f"Ray did not start: {error}",
+            fix="Check the address (`ray status`), or leave --address away to run on this machine.",
+        ) from error
+    try:
+        yield int(ray.cluster_resources().get("CPU", 0))
+    finally:
+        ray.shutdown()
+
+
+def preflight(files: Sequence[str]) -> int:
+    """Check every living node: same code, data in sight, CPUs to work with. Returns the number of nodes.
+
+    ``files`` are a few data files that every node must see. Raises HarnessError naming the node.
+    """
+    import ray
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    from gad.harness.executor.tasks import probe_task
+
+    nodes = [node for node in ray.nodes() if node["Alive"]]
+    if not any(node["Resources"].get("CPU", 0) >= 1 for node in nodes):
+        raise HarnessError(
+            f"the cluster's {len(nodes)} node(s) offer no CPU; every task needs one",
+            fix="Start nodes with CPUs, or leave --address away.",
+        )
+    for node in nodes:
+        place = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
+        name = f"node {node['NodeManagerAddress']} ({node['NodeID'][:8]})"
+        try:
+            found, code, missing = ray.get(
+                probe_task.options(scheduling_strategy=place).remote(list(files)), timeout=PROBE_SECONDS
+            )
+        except Exception as error:  # whatever a node fails with, it cannot take part
+            reason = str(error).strip().splitlines()[-1]
+            raise HarnessError(
+                f"{name} cannot run the harness: {reason}", fix="Install the same package there."
+            ) from error
+        if (found, code) != (version(), code_digest()):
+            raise HarnessError(
+                f"{name} has version {found} (code {code}); this is {version()} (code {code_digest()})",
+                fix="Install the same version on every node.",
+            )
+        if missing:
+            raise HarnessError(
+                f"{name} does not see {missing[0]}"
+                + (f" and {len(missing) - 1} more" if missing[1:] else ""),
+                fix="Put the data under the same path on every node (a shared folder).",
+            )
+    return len(nodes)

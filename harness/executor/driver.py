@@ -1,0 +1,209 @@
+"""The driver: hands units to Ray, takes records home, writes them down. It encodes and scores nothing."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import ray
+
+from gad.harness.executor.progress import Progress
+from gad.harness.executor.recorder import Recorder
+from gad.harness.executor.score import Order
+from gad.harness.executor.tasks import encode_task, score_task
+from gad.harness.nouns import Limits
+from gad.harness.store.records import PartRecord
+from gad.harness.units import ScoreUnit, Work
+
+WAIT_SECONDS = 0.25
+
+
+@dataclass
+class Stop:
+    """Ctrl-C once: finish what runs. Twice: stop now."""
+
+    asked: int = 0
+
+
+@contextlib.contextmanager
+def catching_signals() -> Iterator[Stop]:
+    """Count interrupts (and terminations) instead of dying of them."""
+    stop = Stop()
+
+    def count(_number: int, _frame: FrameType | None) -> None:
+        stop.asked += 1
+
+    old = {number: signal.signal(number, count) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in old.items():
+            signal.signal(number, handler)
+
+
+@dataclass
+class _Running:
+    """A scoring task in flight, and which of its parts have come home."""
+
+    unit: ScoreUnit
+    alone: bool = False
+    ended: set[str] = field(default_factory=set)
+
+
+@dataclass
+class Driver:
+    """Runs ``work``. ``orders`` gives each method's order; ``jobs_of`` names the jobs that want a part."""
+
+    results: Path
+    run_id: str
+    work: Work
+    references: dict[str, tuple[str, int]]
+    limits: Limits
+    threads: int
+    jobs_of: Callable[[str], set[str]]
+    progress: Progress
+    recorder: Recorder
+
+    def run(self, cpus: int, stop: Stop) -> None:
+        """Score everything that is asked for, a few units ahead of the workers."""
+        self.waiting = deque((unit, False) for unit in self.work.score)
+        self.uses = Counter(chunk for unit in self.work.score for chunk in unit.chunks)
+        self.encoded: dict[str, list[Any]] = {}
+        self.seen: dict[Any, str] = {}
+        self.running: dict[Any, _Running] = {}
+        ahead = 2 * max(cpus, 1) + 2
+        while self.running or (self.waiting and not stop.asked):
+            while self.waiting and len(self.running) < ahead and not stop.asked:
+                self._submit(*self.waiting.popleft())
+            if stop.asked > 1:
+                break
+            self._collect()
+            self.recorder.flush_if_due()
+            self._show()
+
+    def _submit(self, unit: ScoreUnit, alone: bool) -> None:
+        reference, batch_size = self.references[unit.method_key]
+        order = Order(
+            run_id=self.run_id,
+            info=reference,
+            batch_size=batch_size,
+            limits=self.limits,
+            threads=self.threads,
+            node="",
+        )
+        for chunk in unit.chunks:
+            if chunk not in self.encoded:
+                refs = encode_task.remote(self.work.encode[chunk], self.run_id, os.getpid())
+                self.encoded[chunk] = list(refs)
+                self.seen[refs[1]] = chunk
+        digests = [tuple(s.digest for s in self.work.encode[chunk].samples) for chunk in unit.chunks]
+        flat = [ref for chunk in unit.chunks for ref in self.encoded[chunk]]
+        stream = score_task.remote(unit, order, os.getpid(), digests, *flat)
+        self.running[stream] = _Running(unit, alone)
+
+    def _collect(self) -> None:
+        """Take home whatever has come in."""
+        pending = [*self.running, *self.seen]
+        ready, _ = ray.wait(pending, num_returns=1, timeout=WAIT_SECONDS, fetch_local=False)
+        if ready:
+            ready, _ = ray.wait(pending, num_returns=len(pending), timeout=0, fetch_local=False)
+        for item in ready:
+            if item in self.seen:
+                self._encoded(item)
+            else:
+                self._take(item)
+
+    def _encoded(self, reference: Any) -> None:
+        chunk = self.seen.pop(reference)
+        with contextlib.suppress(ray.exceptions.RayError):  # its scoring tasks will report the same error
+            _, record = ray.get(reference)
+            self.recorder.add(record)
+        self.progress.counts.images += len(self.work.encode[chunk].samples)
+
+    def _take(self, stream: Any) -> None:
+        running = self.running[stream]
+        try:
+            record = ray.get(next(stream))
+        except StopIteration:
+            self._finished(stream)
+        except ray.exceptions.RayError as error:
+            self._lost(stream, error)
+        else:
+            if isinstance(record, PartRecord):
+                self._ended(running, record)
+            else:
+                self.recorder.add(record)
+
+    def _ended(self, running: _Running, record: PartRecord) -> None:
+        if record.part_id in running.ended:
+            return  # a task that was run again after its node was lost repeats what came home before
+        running.ended.add(record.part_id)
+        self.recorder.add(record)
+        counts = self.progress.counts
+        if record.status == "done":
+            counts.parts_done += 1
+            counts.scored_images += len(record.scores)
+        else:
+            counts.parts_failed += 1
+
+    def _finished(self, stream: Any) -> None:
+        running = self.running.pop(stream)
+        for chunk in running.unit.chunks:
+            self.uses[chunk] -= 1
+            if not self.uses[chunk]:
+                del self.encoded[chunk]  # the last unit that needs it is done: free the pixels
+
+    def _lost(self, stream: Any, error: Exception) -> None:
+        """A task that Ray gave up on: its unfinished parts run again alone; one lost again has failed."""
+        running = self.running[stream]
+        left = [part for part in running.unit.parts if part.part_id not in running.ended]
+        for part in left:
+            unit = running.unit.model_copy(update={"parts": (part,)})
+            if running.alone:
+                self._ended(running, _lost_record(unit, self.run_id, error))
+            else:
+                self.uses.update(unit.chunks)
+                self.waiting.append((unit, True))
+        self._finished(stream)
+
+    def _show(self) -> None:
+        counts = self.progress.counts
+        counts.recorded = self.recorder.written
+        counts.running_jobs = {
+            job
+            for running in self.running.values()
+            for part in running.unit.parts
+            if part.part_id not in running.ended
+            for job in self.jobs_of(part.part_id)
+        }
+        self.progress.show()
+
+
+def _lost_record(unit: ScoreUnit, run_id: str, error: Exception) -> PartRecord:
+    part = unit.parts[0]
+    return PartRecord(
+        part_id=part.part_id,
+        status="failed",
+        run_id=run_id,
+        dataset=unit.dataset,
+        category=unit.category,
+        model=unit.model,
+        options=unit.options,
+        shots=part.shots,
+        seed=unit.seed,
+        method_key=unit.method_key,
+        prompts=tuple(s.id for s in part.prompts),
+        attempts=2,
+        error_type=type(error).__name__,
+        error=str(error).strip()[:4000],
+        started=time.time(),
+        ended=time.time(),
+    )

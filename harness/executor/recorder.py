@@ -1,0 +1,89 @@
+"""The driver's pen: writes finished parts as segments, and keeps the ingester process alive."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from gad.harness.errors import StoreError
+from gad.harness.store import segments
+from gad.harness.store.records import PartRecord, TaskRecord
+
+FLUSH_SECONDS = 1.0
+FLUSH_PARTS = 1000
+FINISH_SECONDS = 600
+
+
+class Recorder:
+    """Collects records and flushes them each second or thousand parts. Use as a context manager."""
+
+    def __init__(self, results: Path) -> None:
+        self.results = results
+        self.parts: list[PartRecord] = []
+        self.tasks: list[TaskRecord] = []
+        self.written = 0
+        self.flushed = time.monotonic()
+        self.ingester = self._start()
+
+    def __enter__(self) -> Recorder:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Write what is left and wait until it is in the published database."""
+        try:
+            self.flush()
+        finally:
+            self._finish()
+
+    def add(self, record: PartRecord | TaskRecord) -> None:
+        if isinstance(record, PartRecord):
+            self.parts.append(record)
+        else:
+            self.tasks.append(record)
+
+    def flush_if_due(self) -> None:
+        """To be called often: flushes when it is time, and restarts an ingester that was killed."""
+        if len(self.parts) >= FLUSH_PARTS or time.monotonic() - self.flushed >= FLUSH_SECONDS:
+            self.flush()
+            if self.ingester.poll() is not None:
+                self.ingester = self._start()
+
+    def flush(self) -> None:
+        try:
+            if self.parts:
+                segments.write(self.results, self.parts)
+                self.written += len(self.parts)
+                self.parts = []
+            if self.tasks:
+                segments.write(self.results, self.tasks)
+                self.tasks = []
+        except OSError as error:
+            raise StoreError(
+                f"cannot write results to {self.results}: {error.strerror or error}",
+                fix="Make room or mend the folder, then run the same command: finished parts are kept.",
+            ) from error
+        self.flushed = time.monotonic()
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        # A session of its own: Ctrl-C is for the driver, which closes the ingester when it is done.
+        return subprocess.Popen(
+            [sys.executable, "-m", "gad.harness.store.ingest", str(self.results)],
+            stdin=subprocess.PIPE,
+            start_new_session=True,
+        )
+
+    def _finish(self) -> None:
+        """Close the ingester's input and wait for its last pass; run one here if it was killed."""
+        assert self.ingester.stdin is not None
+        self.ingester.stdin.close()
+        try:
+            code = self.ingester.wait(timeout=FINISH_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.ingester.kill()
+            code = -9
+        if code != 0:
+            from gad.harness.store.ingest import ingest_all
+
+            ingest_all(self.results)

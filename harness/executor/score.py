@@ -1,0 +1,187 @@
+"""Scoring the parts of one unit in supervised processes. Runs in a worker; knows nothing of Ray."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from pydantic import ValidationError
+
+from gad.harness.executor.supervise import Child, ChildEnded
+from gad.harness.nouns import Frozen, Limits, Sample, Scores
+from gad.harness.store.records import PartRecord
+from gad.harness.units import PlannedPart, ScoreUnit
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+Images = Mapping[str, "NDArray[np.uint8]"]  # content digest -> uint8 [size, size, 3]
+IDLE_CHILDREN = 2
+
+
+class Order(Frozen):
+    """What a worker needs beside the unit itself."""
+
+    run_id: str
+    info: str
+    batch_size: int
+    limits: Limits
+    threads: int
+    node: str
+
+
+class Children:
+    """Living child processes of this worker, one per method: starting one takes longer than many parts.
+
+    A process never serves two methods, and one that failed in any way but a Python error is replaced.
+    """
+
+    def __init__(self) -> None:
+        self.idle: dict[tuple[str, int], Child] = {}
+
+    def take(self, method: str, threads: int) -> Child:
+        child = self.idle.pop((method, threads), None)
+        if child is not None and child.process.poll() is None:
+            return child
+        return Child(threads)
+
+    def give_back(self, method: str, threads: int, child: Child) -> None:
+        self.idle[method, threads] = child
+        while len(self.idle) > IDLE_CHILDREN:
+            self.idle.pop(next(iter(self.idle))).close()
+
+
+CHILDREN = Children()
+
+
+def score(unit: ScoreUnit, order: Order, images: Images, errors: Mapping[str, str]) -> Iterator[PartRecord]:
+    """Score every part of a unit, yielding a record as each one ends."""
+    prompts = unit.parts[-1].prompts
+    with tempfile.TemporaryDirectory(prefix="gad-", dir=_memory_folder()) as folder:
+        path = Path(folder) / "images.npy"
+        rows = [images[s.digest] for s in (*prompts, *unit.tests) if s.digest not in errors]
+        if len(rows) == len(prompts) + len(unit.tests):
+            np.save(path, np.stack(rows), allow_pickle=False)
+        for part in unit.parts:
+            started = time.time()
+            unreadable = [s for s in (*part.prompts, *unit.tests) if s.digest in errors]
+            if unreadable or not path.exists():
+                outcome = _unreadable(unreadable or list(prompts), errors)
+            else:
+                outcome = _attempts(unit, part, order, path)
+            yield _record(unit, part, order, started, outcome)
+
+
+def _memory_folder() -> str | None:
+    """Where the image array lies: shared memory if there is some, else the temporary folder."""
+    return "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108
+
+
+def _unreadable(samples: list[Sample], errors: Mapping[str, str]) -> dict[str, Any]:
+    found = [errors[s.digest] for s in samples if s.digest in errors]
+    more = f" (and {len(found) - 1} more images)" if len(found) > 1 else ""
+    return {"error_type": "DataError", "error": found[0] + more}
+
+
+def _attempts(unit: ScoreUnit, part: PlannedPart, order: Order, images: Path) -> dict[str, Any]:
+    """Try a part; when its process died, once more in a fresh process, for an earlier part may be to blame."""
+    outcome: dict[str, Any] = {}
+    for attempt in (1, 2):
+        outcome = _attempt(unit, part, order, images)
+        outcome["attempts"] = attempt
+        if outcome.pop("kind", "") != "exited":
+            break
+    return outcome
+
+
+def _attempt(unit: ScoreUnit, part: PlannedPart, order: Order, images: Path) -> dict[str, Any]:
+    child = CHILDREN.take(unit.method_key, order.threads)
+    message = {
+        "images": str(images),
+        "shots": part.shots,
+        "first_query": len(unit.parts[-1].prompts),
+        "batch_size": order.batch_size,
+        "info": order.info,
+        "options": json.loads(unit.options),
+        "category": unit.category,
+        "text": unit.text,
+        "seed": unit.seed,
+    }
+    try:
+        reply = child.ask(message, order.limits)
+    except ChildEnded as ended:
+        return {
+            "kind": ended.kind,
+            "error_type": f"process {ended.kind}",
+            "error": str(ended),
+            "output": child.last_output,
+        }
+    except BaseException:
+        child.close()
+        raise
+    if "error" in reply:
+        # A Python error may have left anything behind in its process: do not use it again.
+        reply["output"] = child.last_output
+        child.close()
+    else:
+        CHILDREN.give_back(unit.method_key, order.threads, child)
+    return reply
+
+
+def _record(
+    unit: ScoreUnit, part: PlannedPart, order: Order, started: float, outcome: dict[str, Any]
+) -> PartRecord:
+    if "error" not in outcome:
+        outcome = _checked(unit, part, outcome)
+    failed = "error" in outcome
+    tests = () if failed else unit.tests
+    return PartRecord(
+        part_id=part.part_id,
+        status="failed" if failed else "done",
+        run_id=order.run_id,
+        dataset=unit.dataset,
+        category=unit.category,
+        model=unit.model,
+        options=unit.options,
+        shots=part.shots,
+        seed=unit.seed,
+        method_key=unit.method_key,
+        prompts=tuple(s.id for s in part.prompts),
+        sample_ids=tuple(s.id for s in tests),
+        labels=tuple(s.label for s in tests),
+        defects=tuple(s.defect for s in tests),
+        scores=() if failed else tuple(outcome["scores"]),
+        attempts=outcome.get("attempts", 1),
+        error_type=outcome.get("error_type", ""),
+        error=outcome.get("error", "")[:4000],
+        traceback=outcome.get("traceback", "")[-16000:],
+        output=outcome.get("output", ""),
+        node=order.node,
+        pid=os.getpid(),
+        threads=order.threads,
+        peak_memory_mb=outcome.get("peak_memory_mb", 0.0),
+        started=started,
+        ended=time.time(),
+        seconds=outcome.get("seconds", time.time() - started),
+    )
+
+
+def _checked(unit: ScoreUnit, part: PlannedPart, outcome: dict[str, Any]) -> dict[str, Any]:
+    """The outcome, or an error outcome when a score is missing, NaN or infinite (naming the image)."""
+    try:
+        Scores(
+            part_id=part.part_id,
+            sample_ids=tuple(s.id for s in unit.tests),
+            labels=tuple(s.label for s in unit.tests),
+            values=tuple(outcome["scores"]),
+        )
+    except ValidationError as error:
+        reason = error.errors()[0]["msg"].removeprefix("Value error, ")
+        return {**outcome, "error_type": "BadScores", "error": f"{reason}; scores must be finite"}
+    return outcome

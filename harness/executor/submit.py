@@ -1,0 +1,190 @@
+"""From a grid to results: plan, refuse or run what is missing, and tell how it ended."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from gad.harness import plan as planning
+from gad.harness import registry, sources, units, version
+from gad.harness.errors import DataError, StoreError
+from gad.harness.nouns import Grid, Job
+from gad.harness.plan import Only, Plan
+from gad.harness.store import read, runs, segments
+from gad.harness.store.layout import Layout
+
+LEAST_FREE_BYTES = 200_000_000
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Where and how a grid runs; none of it changes a score."""
+
+    data: Path
+    results: Path
+    address: str | None = None
+    workers: int | None = None
+    threads: int = 1
+    retry_failed: bool = False
+    only: Only | None = None
+    most_jobs: int | None = None
+    command: str = ""
+
+
+@dataclass
+class Outcome:
+    """How a submit ended. ``states`` maps the grid's job ids to a status word."""
+
+    plan: Plan
+    new_parts: int
+    stopped: bool = False
+    states: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def exit_code(self) -> int:
+        if self.stopped:
+            return 1
+        return 0 if all(state == "done" for state in self.states.values()) else 3
+
+
+def submit(grid: Grid, settings: Settings) -> Outcome:
+    """Run what is missing of a grid. Raises HarnessError before anything is spent if it cannot be run."""
+    layout = Layout(settings.results)
+    _usable(layout)
+    _heal(settings.results)
+    known = registry.load()
+    plan = make_plan(grid, settings, known, prepare_bundled=True)
+    if plan.missing:
+        raise DataError("data is missing:\n  " + "\n  ".join(plan.missing), fix="Nothing was started.")
+    wanted = frozenset({"new", "failed"} if settings.retry_failed else {"new"})
+    work = units.make(plan, wanted)
+    outcome = Outcome(plan, new_parts=work.parts)
+    if work.parts:
+        _run(plan, work, settings, known, outcome)
+    elif {job.job_id for job in plan.jobs} - set(_job_states(settings.results)):
+        # Nothing to compute, but new jobs to record: other data around the same parts, or skipped jobs.
+        _record_run(plan, settings)
+        _ingest(settings.results)
+    stored = _job_states(settings.results)
+    outcome.states = {job.job_id: stored.get(job.job_id, "planned") for job in plan.jobs}
+    return outcome
+
+
+def make_plan(grid: Grid, settings: Settings, known: registry.Registry, *, prepare_bundled: bool) -> Plan:
+    """The plan of a grid against what is recorded in the results folder."""
+    found = sources.load(grid, settings.data, prepare_bundled=prepare_bundled)
+    states = {part: status for part, (status, _) in read.part_states(settings.results).items()}
+    return planning.make(grid, found, known, states, only=settings.only, most_jobs=settings.most_jobs)
+
+
+def _usable(layout: Layout) -> None:
+    try:
+        layout.make()
+        free = shutil.disk_usage(layout.root).free
+    except OSError as error:
+        raise StoreError(
+            f"results folder {layout.root} cannot be used: {error.strerror or error}",
+            fix="Name another with --results DIR.",
+        ) from error
+    if not os.access(layout.segments, os.W_OK):
+        raise StoreError(f"results folder {layout.root} is read-only", fix="Name another with --results DIR.")
+    if free < LEAST_FREE_BYTES:
+        raise StoreError(
+            f"{free / 1e6:.0f} MB are free at {layout.root}; at least {LEAST_FREE_BYTES / 1e6:.0f} MB are needed",
+            fix="Make room, or name another folder with --results DIR.",
+        )
+
+
+def _heal(results: Path) -> None:
+    """Set damaged segments aside (their parts run again) and bring a stale database up to date."""
+    for moved in segments.set_damaged_aside(results):
+        print(f"damaged, set aside as {moved}; its parts run again", file=sys.stderr)
+    if not read.is_current(results):
+        _ingest(results)
+
+
+def _ingest(results: Path) -> None:
+    from gad.harness.store.ingest import ingest_all
+
+    ingest_all(results)
+
+
+def _job_states(results: Path) -> dict[str, str]:
+    return {row["job_id"]: row["status"] for row in read.results(results, "job")}
+
+
+def _record_run(plan: Plan, settings: Settings) -> str:
+    return runs.write(
+        settings.results,
+        grid=plan.grid,
+        jobs=plan.jobs,
+        method_fields=plan.method_fields,
+        column_fields=plan.column_fields,
+        environment=version.environment(),
+        command=settings.command,
+        version=version.version(),
+    )
+
+
+def _run(
+    plan: Plan, work: units.Work, settings: Settings, known: registry.Registry, outcome: Outcome
+) -> None:
+    from gad.harness.executor import cluster
+    from gad.harness.executor.driver import Driver, catching_signals
+    from gad.harness.executor.progress import Counts, Progress
+    from gad.harness.executor.recorder import Recorder
+
+    with catching_signals() as stop, cluster.session(settings.address, settings.workers) as cpus:
+        nodes = cluster.preflight(_sentinels(work))
+        print(f"{work.parts} parts to score on {nodes} node(s), {cpus} CPUs", file=sys.stderr)
+        run_id = _record_run(plan, settings)
+        progress = Progress(
+            settings.results, run_id, Counts(images_total=work.images, parts_total=work.parts)
+        )
+        try:
+            with Recorder(settings.results) as recorder:
+                Driver(
+                    results=settings.results,
+                    run_id=run_id,
+                    work=work,
+                    references=_references(plan, known),
+                    limits=plan.grid.limits,
+                    threads=settings.threads,
+                    jobs_of=_jobs_of(plan.jobs).__getitem__,
+                    progress=progress,
+                    recorder=recorder,
+                ).run(cpus, stop)
+            progress.counts.recorded = recorder.written
+        finally:
+            progress.close(note="stopped" if stop.asked else "")
+        outcome.stopped = bool(stop.asked) and progress.counts.parts_ended < work.parts
+
+
+def _sentinels(work: units.Work) -> list[str]:
+    """A few data files that every node must see: the first and last of each dataset."""
+    files: dict[str, None] = {}
+    for unit in work.encode.values():
+        for sample in (unit.samples[0], unit.samples[-1]):
+            files[str(Path(unit.root) / sample.path)] = None
+    return list(files)
+
+
+def _references(plan: Plan, known: registry.Registry) -> dict[str, tuple[str, int]]:
+    """Method key -> where the model's info is, and its canonical batch size."""
+    found: dict[str, tuple[str, int]] = {}
+    for key, fields in plan.method_fields.items():
+        model = known.find(fields["model"])
+        found[key] = (model.reference, model.info.batch_size)
+    return found
+
+
+def _jobs_of(jobs: tuple[Job, ...]) -> Mapping[str, set[str]]:
+    found: dict[str, set[str]] = {}
+    for job in jobs:
+        for part in job.parts:
+            found.setdefault(part.part_id, set()).add(job.job_id)
+    return found

@@ -1,0 +1,179 @@
+"""The parent of a child process that runs adapter code: starts it, limits it, outlives it.
+
+The child may raise, hang, exit, segfault, fork, fill memory or print without end: it costs the one part
+it was working on. What it prints is read all the time and only the end is kept.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import selectors
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import psutil
+
+from gad.harness.nouns import Limits
+
+TAIL_BYTES = 16_384
+START_SECONDS = 120
+POLL_SECONDS = 0.1
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+
+
+class ChildEnded(Exception):
+    """The child could not answer. ``kind``: exited, timeout, memory, output. Only "exited" is retried."""
+
+    def __init__(self, kind: str, message: str) -> None:
+        super().__init__(message)
+        self.kind = kind
+
+
+class Child:
+    """One supervised process. ``ask`` sends a message and waits for its reply within the limits."""
+
+    def __init__(self, threads: int) -> None:
+        commands_read, commands_write = os.pipe()
+        replies_read, replies_write = os.pipe()
+        lifeline_read, lifeline_write = os.pipe()
+        output_read, output_write = os.pipe()
+        inherited = (commands_read, replies_write, lifeline_read)
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "gad.harness.executor.child", *map(str, inherited)],
+            stdin=subprocess.DEVNULL,
+            stdout=output_write,
+            stderr=output_write,
+            pass_fds=inherited,
+            start_new_session=True,
+            env={**os.environ, **dict.fromkeys(THREAD_VARIABLES, str(threads)), "PYTHONUNBUFFERED": "1"},
+        )
+        for descriptor in (*inherited, output_write):
+            os.close(descriptor)
+        self.commands, self.replies = commands_write, replies_read
+        self.lifeline, self.output = lifeline_write, output_read
+        self.selector = selectors.DefaultSelector()
+        self.selector.register(replies_read, selectors.EVENT_READ)
+        self.selector.register(output_read, selectors.EVENT_READ)
+        self.tail = b""
+        self.printed = 0
+        self.waiting = b""
+        self._wait(Limits(part_seconds=START_SECONDS))
+
+    @property
+    def last_output(self) -> str:
+        return self.tail.decode("utf-8", "replace")
+
+    def ask(self, message: Mapping[str, Any], limits: Limits) -> dict[str, Any]:
+        """Send ``message``, return the reply. Raises ChildEnded, after killing the child's whole group."""
+        self.tail, self.printed = b"", 0
+        try:
+            _write_all(self.commands, json.dumps(message).encode() + b"\n")
+        except BrokenPipeError:
+            raise self._ended() from None
+        return self._wait(limits)
+
+    def _wait(self, limits: Limits) -> dict[str, Any]:
+        deadline = time.monotonic() + limits.part_seconds
+        while True:
+            events = self.selector.select(timeout=POLL_SECONDS)
+            ready = {key.fd for key, _ in events}
+            if self.output in ready:
+                self._read_output()
+            if self.replies in ready:
+                chunk = os.read(self.replies, 1 << 20)
+                if not chunk:
+                    raise self._ended()
+                self.waiting += chunk
+                if self.waiting.endswith(b"\n"):
+                    line, self.waiting = self.waiting, b""
+                    self._drain()
+                    reply: dict[str, Any] = json.loads(line)
+                    return reply
+            self._enforce(limits, deadline)
+
+    def _enforce(self, limits: Limits, deadline: float) -> None:
+        if time.monotonic() > deadline:
+            raise self._stop("timeout", f"ran longer than part_seconds = {limits.part_seconds:g}")
+        if self.printed > limits.part_output_mb * 1e6:
+            raise self._stop("output", f"printed more than part_output_mb = {limits.part_output_mb:g}")
+        used = memory_of(self.process.pid)
+        if used > limits.part_memory_gb * 1e9:
+            raise self._stop(
+                "memory", f"held {used / 1e9:.1f} GB, more than part_memory_gb = {limits.part_memory_gb:g}"
+            )
+
+    def _read_output(self) -> None:
+        chunk = os.read(self.output, 1 << 16)
+        if not chunk:
+            self.selector.unregister(self.output)
+        self.printed += len(chunk)
+        self.tail = (self.tail + chunk)[-TAIL_BYTES:]
+
+    def _drain(self) -> None:
+        """Take what was printed before the reply, without waiting for more."""
+        os.set_blocking(self.output, False)
+        try:
+            for _ in range(64):  # a thread that prints without end must not hold us here
+                chunk = os.read(self.output, 1 << 16)
+                if not chunk:
+                    return
+                self.printed += len(chunk)
+                self.tail = (self.tail + chunk)[-TAIL_BYTES:]
+        except BlockingIOError:
+            pass
+        finally:
+            os.set_blocking(self.output, True)
+
+    def _stop(self, kind: str, message: str) -> ChildEnded:
+        self.close()
+        return ChildEnded(kind, message)
+
+    def _ended(self) -> ChildEnded:
+        """The child is gone by itself: say how."""
+        try:
+            code = self.process.wait(timeout=5)
+            how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"exited with code {code}"
+        except subprocess.TimeoutExpired:
+            how = "closed its result pipe"
+        self._drain()
+        self.close()
+        return ChildEnded("exited", f"the adapter's process {how} before it returned scores")
+
+    def close(self) -> None:
+        """Kill the child and everything in its process group, and release the pipes."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+        if self.commands >= 0:
+            self.selector.close()
+            for descriptor in (self.commands, self.replies, self.lifeline, self.output):
+                os.close(descriptor)
+            self.commands = -1
+
+
+def _write_all(descriptor: int, content: bytes) -> None:
+    view = memoryview(content)
+    while view:
+        view = view[os.write(descriptor, view) :]
+
+
+def memory_of(pid: int) -> int:
+    """Resident bytes of a process and all its descendants."""
+    try:
+        parent = psutil.Process(pid)
+        family = [parent, *parent.children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return 0
+    total = 0
+    for process in family:
+        try:
+            total += process.memory_info().rss
+        except psutil.NoSuchProcess:
+            continue
+    return total

@@ -1,0 +1,53 @@
+"""Which version of the package this is, to the byte, and on what it runs."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+from functools import cache
+from pathlib import Path
+
+from gad.harness import ids
+
+DISTRIBUTION = "gad-harness"
+REPORTED = (
+    "ray",
+    "torch",
+    "open_clip_torch",
+    "numpy",
+    "pillow",
+    "scikit-learn",
+    "duckdb",
+    "pyarrow",
+    "pydantic",
+)
+
+
+def version() -> str:
+    return importlib.metadata.version(DISTRIBUTION)
+
+
+@cache
+def code_digest() -> str:
+    """Digest of the harness's own source: two nodes with the same digest run the same code."""
+    root = Path(__file__).parent
+    return ids.source_digest(root.rglob("*.py"), root)[:20]
+
+
+def environment() -> dict[str, str]:
+    """What is recorded with every run, as text."""
+    found = {
+        "version": version(),
+        "code": code_digest(),
+        "python": platform.python_version(),
+        "system": platform.platform(),
+        "machine": platform.machine(),
+        "cores": str(len(os.sched_getaffinity(0))),
+    }
+    for name in REPORTED:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            found[name] = "absent"
+    return found

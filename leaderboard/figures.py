@@ -1,0 +1,149 @@
+"""K-curves: a metric against the number of shots, one small figure for each dataset."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from gad.leaderboard.ranking import METRICS, ROW
+from gad.leaderboard.text import escape
+
+# Okabe and Ito's palette, which colour-blind readers can tell apart; black would vanish on a dark page.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8A8A8A", "#B8A800")
+# Plotly's and CSS's name of each line style: the palette starts over with the next one.
+LINES = (("solid", "solid"), ("dash", "dashed"), ("dot", "dotted"), ("dashdot", "double"))
+BAND_OPACITY = 0.13
+HEIGHT = 250
+RowKey = tuple[str, str, str]
+
+
+@dataclass(frozen=True)
+class Style:
+    """How one method is drawn, everywhere."""
+
+    colour: str
+    dash: str = "solid"
+    css_line: str = "solid"
+
+
+def styles(rows: pd.DataFrame) -> dict[RowKey, Style]:
+    """A style for each row of :func:`gad.leaderboard.ranking.rows`, in order."""
+    found: dict[RowKey, Style] = {}
+    for place, row in enumerate(rows.itertuples()):
+        dash, css_line = LINES[place // len(COLOURS) % len(LINES)]
+        found[row.model, row.options, row.method_key] = Style(COLOURS[place % len(COLOURS)], dash, css_line)
+    return found
+
+
+def shared_range(results: pd.DataFrame, metric: str) -> tuple[float, float]:
+    """One range for the y axes of all panels, so that they can be compared by eye."""
+    mean = results[f"{metric}_mean"]
+    spread = results[f"{metric}_std"].fillna(0)
+    low, high = (mean - spread).min(), (mean + spread).max()
+    if pd.isna(low):
+        return 0.0, 1.0
+    margin = max(0.02, 0.06 * (high - low))
+    return float(low - margin), float(high + margin)
+
+
+def k_curves(
+    results: pd.DataFrame,
+    rows: pd.DataFrame,
+    looks: dict[RowKey, Style],
+    *,
+    title: str,
+    metric: str,
+    shots: list[int],
+    limits: tuple[float, float],
+) -> go.Figure:
+    """The panel of one dataset: a line for each method, with a band of ± one standard deviation.
+
+    ``results`` holds the lines of one (dataset, column key). ``shots`` (the ticks) and ``limits`` (of y)
+    are those of all panels.
+    """
+    names = {
+        (row.model, row.options, row.method_key): " ".join(filter(None, [row.model, row.detail, row.note]))
+        for row in rows.itertuples()
+    }
+    figure = go.Figure()
+    for key, of_method in results.groupby(ROW, sort=False):
+        points = of_method.dropna(subset=[f"{metric}_mean"]).sort_values("shots")
+        if not points.empty:
+            figure.add_traces(_method(points, escape(names[key]), looks[key], metric))
+    _layout(figure, title, shots, limits)
+    return figure
+
+
+def _method(points: pd.DataFrame, name: str, look: Style, metric: str) -> list[go.Scatter]:
+    mean, spread = points[f"{metric}_mean"], points[f"{metric}_std"]
+    known = spread.notna()
+    traces = []
+    if known.sum() > 1:
+        traces.append(_band(points.loc[known, "shots"], mean[known], spread[known], look))
+    note = [
+        f"{f' ± {std:.3f}' if pd.notna(std) else ''} (n={n}{'' if complete else f' of {planned}'})"
+        for std, n, planned, complete in zip(
+            spread, points["n_seeds"], points["n_planned"], points["complete"], strict=True
+        )
+    ]
+    line = go.Scatter(
+        x=points["shots"].tolist(),
+        y=mean.tolist(),
+        customdata=note,
+        name=name,
+        mode="lines+markers",
+        line={"color": look.colour, "dash": look.dash, "width": 2.2},
+        # A hollow mark is a cell that some seeds are missing from.
+        marker={
+            "symbol": ["circle" if complete else "circle-open" for complete in points["complete"]],
+            "size": 7,
+            "color": look.colour,
+        },
+        hovertemplate="%{y:.3f}%{customdata}",
+    )
+    if known.sum() == 1:  # a band needs two points
+        line.error_y = {"array": spread.fillna(0).tolist(), "thickness": 1.3, "width": 4}
+    return [*traces, line]
+
+
+def _band(x: pd.Series, mean: pd.Series, spread: pd.Series, look: Style) -> go.Scatter:
+    red, green, blue = (int(look.colour[i : i + 2], 16) for i in (1, 3, 5))
+    return go.Scatter(
+        x=[*x, *x[::-1]],
+        y=[*(mean + spread), *(mean - spread)[::-1]],
+        fill="toself",
+        fillcolor=f"rgba({red}, {green}, {blue}, {BAND_OPACITY})",
+        line={"width": 0},
+        mode="lines",
+        hoverinfo="skip",
+    )
+
+
+def _layout(figure: go.Figure, title: str, shots: list[int], limits: tuple[float, float]) -> None:
+    axis: dict[str, Any] = {
+        "type": "log",
+        "tickmode": "array",
+        "tickvals": shots,
+        "ticktext": [*map(str, shots)],
+    }
+    figure.update_xaxes(title={"text": "K", "standoff": 4}, showgrid=False, minor={"ticks": ""}, **axis)
+    figure.update_yaxes(tickformat=".2f", nticks=5, zeroline=False, range=limits)
+    figure.update_layout(
+        title={"text": escape(title), "font": {"size": 14}, "x": 0.01, "y": 0.97, "yanchor": "top"},
+        height=HEIGHT,
+        margin={"l": 4, "r": 10, "t": 34, "b": 4},
+        showlegend=False,
+        hovermode="x unified",
+        dragmode=False,
+        paper_bgcolor="rgba(0, 0, 0, 0)",
+        plot_bgcolor="rgba(0, 0, 0, 0)",
+    )
+
+
+def label(metric: str) -> str:
+    """The metric's name with the direction that is better."""
+    found = METRICS[metric]
+    return f"{found.label} {'↑' if found.higher_is_better else '↓'}"

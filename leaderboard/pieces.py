@@ -1,0 +1,104 @@
+"""The page's small pieces of HTML: title, status line, notices, legend and the list of failures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from gad.harness.errors import HarnessError
+from gad.leaderboard.figures import Style
+from gad.leaderboard.queries import Progress
+from gad.leaderboard.text import escape
+
+FAILURES_SHOWN = 50
+
+
+def style() -> str:
+    """The page's style sheet."""
+    return f"<style>{Path(__file__).with_name('style.css').read_text(encoding='utf-8')}</style>"
+
+
+def title() -> str:
+    """Heading of the page."""
+    return (
+        '<div class="gad"><h1>Few-shot anomaly detection</h1>'
+        '<p class="muted">Detectors that see K normal images of data they were never trained on, '
+        "under one protocol.</p></div>"
+    )
+
+
+def heading(text: str, note: str = "") -> str:
+    """A section's heading with a line of explanation."""
+    return f'<div class="gad"><h2>{escape(text)}</h2><p class="muted">{escape(note)}</p></div>'
+
+
+def status(jobs: pd.DataFrame, progress: Progress) -> str:
+    """One line: how many jobs there are in each state, and whether a run is going on."""
+    counts = jobs["status"].value_counts()
+    running = int((jobs["job_id"].isin(progress.jobs) & (jobs["status"] == "planned")).sum())
+    items = [f"<span><b>{counts.get('done', 0)}</b> of {len(jobs)} jobs done</span>"]
+    if counts.get("failed", 0):
+        items.append(f'<span class="bad"><b>{counts["failed"]}</b> failed</span>')
+    if running:
+        items.append(f"<span><b>{running}</b> running</span>")
+    if counts.get("planned", 0) > running:
+        items.append(f"<span><b>{counts['planned'] - running}</b> planned</span>")
+    if counts.get("skipped", 0):
+        items.append(f"<span><b>{counts['skipped']}</b> skipped</span>")
+    items.append(_live(progress))
+    return f'<div class="gad gad-status" role="status">{"".join(items)}</div>'
+
+
+def _live(progress: Progress) -> str:
+    if not progress.runs:
+        return '<span class="muted">no run going on</span>'
+    who = "a run is going on" if progress.runs == 1 else f"{progress.runs} runs are going on"
+    parts = f": {progress.done} of {progress.total} parts" if progress.total else ""
+    return f'<span class="live">{who}{parts}</span>'
+
+
+def empty(results: Path, progress: Progress) -> str:
+    """What to do when there is nothing to show yet."""
+    if progress.runs:
+        text = "<h2>A run has started</h2><p>Its first results will appear here by themselves.</p>"
+    else:
+        text = (
+            "<h2>No results yet</h2><p>Run <code>harness submit --grid demo</code> in another terminal: "
+            "results appear here while it runs, and this page can stay open.</p>"
+        )
+    return f'<div class="gad gad-notice">{text}<p class="muted">Results folder: {escape(results)}</p></div>'
+
+
+def problem(error: HarnessError) -> str:
+    """An error's text and what to do about it."""
+    fix = f"<p>{escape(error.fix)}</p>" if error.fix else ""
+    return (
+        '<div class="gad gad-notice bad" role="alert"><h2>The results cannot be shown</h2>'
+        f"<pre>{escape(error.message)}</pre>{fix}</div>"
+    )
+
+
+def legend(rows: pd.DataFrame, styles: dict[tuple[str, str, str], Style]) -> str:
+    """Which line of the figures is which method."""
+    items = []
+    for row in rows.itertuples():
+        style = styles[row.model, row.options, row.method_key]
+        notes = ", ".join(filter(None, [row.detail, row.note]))
+        items.append(
+            f'<span><i style="border-top: 3px {style.css_line} {style.colour}"></i>{escape(row.model)} '
+            f'<span class="sub">{escape(notes)}</span></span>'
+        )
+    return f'<div class="gad gad-legend">{"".join(items)}</div>'
+
+
+def failures(failed: pd.DataFrame) -> str:
+    """Failed jobs with what they said. Text only."""
+    items = [
+        f"<div><b>{escape(job.model)}</b> on <b>{escape(job.dataset)}</b>, K = {job.shots}, seed {job.seed}: "
+        f"{job.n_failed} of {job.n_parts} parts failed<pre>{escape(job.error or 'no message')}</pre></div>"
+        for job in failed.head(FAILURES_SHOWN).itertuples()
+    ]
+    if len(failed) > FAILURES_SHOWN:
+        items.append(f"<div>and {len(failed) - FAILURES_SHOWN} more: <code>harness status</code></div>")
+    return f'<div class="gad gad-failures">{"".join(items)}</div>'

@@ -1,0 +1,104 @@
+"""What the page shows of a results folder: frames read through the store, and a run's live progress."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from gad.harness.errors import StoreError
+from gad.harness.store import live, read
+from gad.harness.store.layout import Layout
+
+Stamp = tuple[int, int, int]
+
+# DuckDB shares one open database among a process's connections to the same path. Two sessions reading
+# at once could so be given the file that a rename has just replaced, hence one reader at a time.
+_ONE_READER = threading.Lock()
+_ATTEMPTS = 5
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The published results at one moment: a line for each cell, and a line for each job."""
+
+    datasets: pd.DataFrame
+    jobs: pd.DataFrame
+
+    @property
+    def empty(self) -> bool:
+        return self.jobs.empty
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Runs going on now, and how many of their parts are finished."""
+
+    runs: int = 0
+    done: int = 0
+    total: int = 0
+    jobs: frozenset[str] = frozenset()
+
+
+def load(results: Path) -> Snapshot:
+    """Results as published last; read again only when the file was replaced.
+
+    Raises StoreError when the database is damaged, or missing although there are files to make it from
+    and no run is about to publish it.
+    """
+    with _ONE_READER:
+        for _ in range(_ATTEMPTS):
+            before = stamp(results)
+            if before is None and progress(results).runs:
+                return _frames([], [])
+            found = _read(results, before) if before else _frames(read.results(results), [])
+            if stamp(results) == before:
+                return found
+            _read.cache_clear()  # it was replaced while we read: what we hold may mix two of them
+            time.sleep(0.05)
+    return found
+
+
+def stamp(results: Path) -> Stamp | None:
+    """What tells one published file from the next, or None when there is none."""
+    try:
+        status = Layout(results).published.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise StoreError(f"{results} cannot be read: {error.strerror}") from error
+    return status.st_ino, status.st_mtime_ns, status.st_size
+
+
+@lru_cache(maxsize=4)
+def _read(results: Path, _: Stamp) -> Snapshot:
+    return _frames(read.results(results, by="dataset"), read.results(results, by="job"))
+
+
+def _frames(datasets: list[dict[str, Any]], jobs: list[dict[str, Any]]) -> Snapshot:
+    cells, found = _frame(datasets, "dataset"), _frame(jobs, "job")
+    # "running" depends on the moment, not on the file: Progress tells it.
+    found["status"] = found["status"].replace("running", "planned")
+    return Snapshot(cells, found)
+
+
+def _frame(rows: list[dict[str, Any]], by: read.By) -> pd.DataFrame:
+    frame = pd.DataFrame(rows, columns=read.COLUMNS[by].split(", "))
+    numbers = [name for name in frame.columns if name.endswith(("_mean", "_std"))]
+    return frame.astype(dict.fromkeys(numbers, "float64"))  # a column of None alone would be of objects
+
+
+def progress(results: Path) -> Progress:
+    """Progress of the runs that are alive, summed."""
+    alive = [fields for fields in live.read_all(results) if fields["alive"]]
+    return Progress(
+        runs=len(alive),
+        done=sum(int(fields.get("parts_done", 0)) for fields in alive),
+        total=sum(int(fields.get("parts_total", 0)) for fields in alive),
+        jobs=frozenset(job for fields in alive for job in fields.get("running_jobs", [])),
+    )

@@ -1,0 +1,171 @@
+"""Turning stored results into ranked rows and columns. Pure: frames in, frames out.
+
+The input everywhere is the frame of ``read.results(folder, by="dataset")``: one line for each
+(model, options, method key, dataset, column key, K). A table's *row* is a (model, options, method key)
+and a *column* is a (dataset, column key): numbers under different keys are never merged.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+ROW = ["model", "options", "method_key"]
+COLUMN = ["dataset", "column_key"]
+KEY_SHOWN = 6  # hex digits of a key that a note shows; the whole key is in the tooltip
+TIE_DIGITS = 9  # means that agree so far differ only by the order of a sum
+PROTOCOLS = ("industrial", "medical", "one-vs-all", "multi-class")  # the order of the column groups
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A metric's name in the store, on screen, and which way is better."""
+
+    name: str
+    label: str
+    higher_is_better: bool = True
+
+
+METRICS = {
+    metric.name: metric
+    for metric in (
+        Metric("auroc", "AUROC"),
+        Metric("auprc", "AUPRC"),
+        Metric("f1_max", "F1-max"),
+        Metric("fpr95", "FPR95", higher_is_better=False),
+    )
+}
+
+
+def newest_versions(results: pd.DataFrame) -> pd.DataFrame:
+    """Only the newest method key of each (model, options): older ones are the same method with older code.
+
+    >>> frame = pd.DataFrame({"model": ["a", "a", "b"], "options": ["{}", "{}", "{}"],
+    ...     "method_key": ["old", "new", "x"], "last_run": ["1", "2", "1"]})
+    >>> newest_versions(frame)["method_key"].tolist()
+    ['new', 'x']
+    """
+    return results[results["method_key"].isin(set(_ages(results, ROW).query("age == 0")["method_key"]))]
+
+
+def _ages(results: pd.DataFrame, names: list[str]) -> pd.DataFrame:
+    """Distinct ``names`` with ``age``: 0 for the newest last name within the other ones, then 1, 2 ..."""
+    found = results.groupby(names, as_index=False, sort=True)["last_run"].max()
+    # The key breaks the tie of two versions that one run planned, so that the order is always the same.
+    found = found.sort_values(["last_run", names[-1]], ascending=False, kind="stable")
+    found["age"] = found.groupby(names[:-1]).cumcount()
+    return found.sort_values([*names[:-1], "age"], kind="stable").reset_index(drop=True)
+
+
+def rows(results: pd.DataFrame) -> pd.DataFrame:
+    """The table's rows in order: ``model, options, method_key, detail, note``.
+
+    ``detail`` names only the options in which rows of one model differ; ``note`` marks older versions.
+
+    >>> frame = pd.DataFrame({"model": ["knn", "knn"], "options": ['{"k": 1, "p": 2}', '{"k": 3, "p": 2}'],
+    ...     "method_key": ["x", "y"], "last_run": ["1", "1"]})
+    >>> rows(frame)["detail"].tolist()
+    ['k=1', 'k=3']
+    """
+    found = _ages(results, ROW)
+    found["detail"] = [_detail(row.options, _differing(found, row.model)) for row in found.itertuples()]
+    found["note"] = _age_notes(found)
+    return found.drop(columns="last_run")
+
+
+def columns(results: pd.DataFrame) -> pd.DataFrame:
+    """The table's columns by protocol and name: ``dataset, column_key, protocol, test_images, note``.
+
+    Take them from all results, before choosing a K, so that a column has one name at every K.
+
+    >>> frame = pd.DataFrame({"dataset": ["d", "d"], "column_key": ["aaaaaaaa", "bbbbbbbb"],
+    ...     "last_run": ["2", "1"], "protocol": ["medical", "medical"], "test_images": [None, 40]})
+    >>> columns(frame)["note"].tolist()
+    ['', 'older bbbbbb · at most 40 images']
+    """
+    known = results.drop_duplicates(COLUMN)[[*COLUMN, "protocol", "test_images"]]
+    found = _ages(results, COLUMN).merge(known, on=COLUMN, how="left", sort=False)
+    limits = [f"at most {int(n)} images" if pd.notna(n) else "" for n in found["test_images"]]
+    pairs = zip(_age_notes(found), limits, strict=True)
+    found["note"] = [" · ".join(filter(None, pair)) for pair in pairs]
+    place = found["protocol"].map({name: i for i, name in enumerate(PROTOCOLS)}).fillna(len(PROTOCOLS))
+    order = (
+        found.assign(place=place).sort_values(["place", "protocol", "dataset", "age"], kind="stable").index
+    )
+    return found.loc[order].drop(columns="last_run").reset_index(drop=True)
+
+
+def _age_notes(found: pd.DataFrame) -> list[str]:
+    keys = found["method_key"] if "method_key" in found else found["column_key"]
+    pairs = zip(found["age"], keys, strict=True)
+    return [f"older {str(key)[:KEY_SHOWN]}" if age else "" for age, key in pairs]
+
+
+def parse_options(options: str) -> dict[str, Any]:
+    """Options as stored (JSON); what is not a JSON object counts as one option named ``options``."""
+    try:
+        fields = json.loads(options)
+    except ValueError:
+        fields = options
+    return fields if isinstance(fields, dict) else {"options": fields}
+
+
+def _differing(found: pd.DataFrame, model: str) -> list[str]:
+    """Names of the options that are not the same in every row of ``model``."""
+    variants = [parse_options(options) for options in found.loc[found["model"] == model, "options"]]
+    names = sorted({name for fields in variants for name in fields})
+    return [name for name in names if len({_spell(fields, name) for fields in variants}) > 1]
+
+
+def _spell(fields: dict[str, Any], name: str) -> str:
+    if name not in fields:
+        return "unset"
+    value = fields[name]
+    return value if isinstance(value, str) else json.dumps(value, sort_keys=True, ensure_ascii=False)
+
+
+def _detail(options: str, names: list[str]) -> str:
+    fields = parse_options(options)
+    return ", ".join(f"{name}={_spell(fields, name)}" for name in names)
+
+
+def cells(results: pd.DataFrame, shots: int, metric: str) -> pd.DataFrame:
+    """Ranked cells of the table for one K and metric, one line each.
+
+    ``mean`` and ``std`` are over the ``n`` finished of ``planned`` seeds; ``rank`` is 1 for the best of
+    its column. Only complete cells are ranked; ties share a rank, and the next one is skipped.
+
+    >>> frame = pd.DataFrame({"model": ["a", "b", "c"], "options": "{}", "method_key": ["x", "y", "z"],
+    ...     "dataset": "d", "column_key": "k", "shots": 2, "auroc_mean": [0.7, 0.8, 0.9], "auroc_std": 0.0,
+    ...     "n_seeds": [3, 3, 2], "n_planned": 3, "n_failed": [0, 0, 1], "complete": [True, True, False]})
+    >>> cells(frame, 2, "auroc")["rank"].tolist()
+    [2, 1, <NA>]
+    """
+    at_k = results[results["shots"] == shots]
+    found = at_k[[*ROW, *COLUMN]].copy()
+    found["mean"] = at_k[f"{metric}_mean"].astype("float64")
+    found["std"] = at_k[f"{metric}_std"].astype("float64")
+    found["n"], found["planned"], found["failed"] = at_k["n_seeds"], at_k["n_planned"], at_k["n_failed"]
+    found["complete"] = at_k["complete"].astype(bool)
+    ranked = found[found["complete"] & found["mean"].notna()]
+    ranks = ranked.groupby(COLUMN)["mean"].transform(
+        lambda means: means.round(TIE_DIGITS).rank(
+            method="min", ascending=not METRICS[metric].higher_is_better
+        )
+    )
+    found["rank"] = ranks.reindex(found.index).astype("Int64")
+    return found.reset_index(drop=True)
+
+
+def pivot(ranked: pd.DataFrame, value: str = "mean") -> pd.DataFrame:
+    """One field of :func:`cells` as methods x datasets; a cell that no run asked for is missing.
+
+    >>> frame = pd.DataFrame({"model": ["a", "b"], "options": "{}", "method_key": ["x", "y"],
+    ...     "dataset": "d", "column_key": "k", "mean": [0.7, 0.8]})
+    >>> pivot(frame).loc[("b", "{}", "y"), ("d", "k")]
+    np.float64(0.8)
+    """
+    return ranked.set_index([*ROW, *COLUMN])[value].unstack(COLUMN)

@@ -1,0 +1,90 @@
+"""A picture of the leaderboard, for the documentation and for looking at it.
+
+python -m gad.leaderboard.screenshot --results FOLDER --out docs/leaderboard.png [--dark] [--width 1280]
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gad.harness.errors import HarnessError
+from gad.leaderboard.serve import running
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+ARGUMENTS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+
+
+def find_browser() -> str | None:
+    """The system's Chromium, or None: then Playwright uses the one that it installed itself."""
+    return next(filter(None, map(shutil.which, NAMES)), None)
+
+
+def take(address: str, out: Path, *, width: int = 1280, dark: bool = False) -> None:
+    """Take a picture of the whole page, as high as it is."""
+    try:
+        from playwright.sync_api import Error, sync_playwright
+    except ImportError as error:
+        raise HarnessError("screenshots need Playwright", fix="Install it: pip install playwright") from error
+    with sync_playwright() as playwright:
+        try:
+            browser = playwright.chromium.launch(executable_path=find_browser(), args=list(ARGUMENTS))
+        except Error as error:
+            fix = "Install Chromium, or run `playwright install chromium`."
+            raise HarnessError(f"no browser: {error.message.splitlines()[0]}", fix=fix) from error
+        page = browser.new_page(
+            viewport={"width": width, "height": 900},
+            color_scheme="dark" if dark else "light",
+            device_scale_factor=2,
+        )
+        page.goto(address)
+        _settle(page)
+        out.parent.mkdir(parents=True, exist_ok=True)
+        page.screenshot(path=out)
+        browser.close()
+
+
+def _settle(page: Page) -> None:
+    """Wait until everything is drawn and make the window as high as the page, which scrolls inside."""
+    page.wait_for_selector(".gad-table, .gad-notice")
+    if page.locator(".gad-table").count():
+        page.wait_for_selector(".js-plotly-plot .main-svg")
+    height: Any = page.evaluate("document.querySelector('[data-testid=stMainBlockContainer]').scrollHeight")
+    page.set_viewport_size({"width": page.viewport_size["width"], "height": int(height)})  # type: ignore[index]
+    page.wait_for_timeout(1500)
+
+
+def main() -> int:
+    """Command line."""
+    parser = argparse.ArgumentParser(description="Take a picture of the leaderboard.")
+    parser.add_argument("--results", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--width", type=int, default=1280)
+    parser.add_argument("--dark", action="store_true")
+    parser.add_argument("--query", default="", help="for instance k=4&metric=auprc")
+    given = parser.parse_args()
+    try:
+        with running(given.results) as (address, _):
+            take(f"{address}/?{given.query}", given.out, width=given.width, dark=given.dark)
+    except HarnessError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,31 @@
+"""Making any text safe to put on the page: names come from files that anybody may have written."""
+
+from __future__ import annotations
+
+import html
+
+
+def visible(text: object) -> str:
+    r"""``text`` with everything that is not printable spelled out, so that it can be seen and sent.
+
+    Control characters, direction overrides and lone surrogates would be lost, change the order of what
+    is around them, or not fit into a message at all. Line breaks stay.
+
+    >>> visible("a\x1b[0m\u202eb\nc")
+    'a\\x1b[0m\\u202eb\nc'
+    """
+    shown = (char if char.isprintable() or char == "\n" else _spelled(char) for char in str(text))
+    return "".join(shown)
+
+
+def _spelled(char: str) -> str:
+    return char.encode("unicode_escape").decode("ascii")
+
+
+def escape(text: object) -> str:
+    """``text`` as HTML content or as a quoted attribute's value.
+
+    >>> escape('<b title="x">')
+    '&lt;b title=&quot;x&quot;&gt;'
+    """
+    return html.escape(visible(text), quote=True)

@@ -1,0 +1,65 @@
+"""Reading a results folder for the page: cached, current, and clear about damage."""
+
+from __future__ import annotations
+
+import pytest
+
+from gad.harness.errors import StoreError
+from gad.harness.store import live, read
+from gad.leaderboard import queries
+
+
+def test_frames_are_the_store_s_rows(folder) -> None:
+    folder.record(*folder.plan("a", "d"))
+    found = queries.load(folder.path)
+    assert found.datasets["auroc_mean"].tolist() == [row["auroc_mean"] for row in read.results(folder.path)]
+    assert found.jobs["job_id"].tolist() == [row["job_id"] for row in read.results(folder.path, by="job")]
+
+
+def test_read_again_only_when_published_again(folder) -> None:
+    first, *others = folder.plan("a", "d")
+    folder.record(first)
+    before = queries.load(folder.path)
+    assert queries.load(folder.path) is before
+    folder.record(*others)
+    assert queries.load(folder.path).datasets["n_seeds"].tolist() == [3]
+
+
+def test_an_empty_or_missing_folder_is_empty(folder, tmp_path) -> None:
+    assert queries.load(folder.path).empty
+    assert queries.load(tmp_path / "missing").empty
+
+
+def test_files_without_a_database_are_an_error_unless_a_run_is_about_to_publish(folder) -> None:
+    folder.plan("a", "d")
+    with pytest.raises(StoreError, match="no results database"):
+        queries.load(folder.path)
+    live.write(folder.path, "run", {"parts_done": 0, "parts_total": 6})
+    assert queries.load(folder.path).empty
+
+
+@pytest.mark.parametrize("keep", [0, 100, 20000])
+def test_a_damaged_database_is_a_store_error(folder, keep: int) -> None:
+    folder.record(*folder.plan("a", "d"))
+    published = folder.path / "results.duckdb"
+    published.write_bytes(published.read_bytes()[:keep])
+    with pytest.raises(StoreError, match="db rebuild"):
+        queries.load(folder.path)
+
+
+def test_damage_inside_the_database_is_a_store_error(folder) -> None:
+    folder.record(*folder.plan("a", "d"))
+    published = folder.path / "results.duckdb"
+    content = bytearray(published.read_bytes())
+    content[12288:] = bytes(len(content) - 12288)
+    published.write_bytes(content)
+    with pytest.raises(StoreError, match="db rebuild"):
+        queries.load(folder.path)
+
+
+def test_progress_sums_the_living_runs(folder) -> None:
+    assert queries.progress(folder.path).runs == 0
+    live.write(folder.path, "one", {"parts_done": 1, "parts_total": 6, "running_jobs": ["a"]})
+    live.write(folder.path, "two", {"parts_done": 2, "parts_total": 4, "running_jobs": ["b"]})
+    live.write(folder.path, "over", {"parts_done": 9, "parts_total": 9, "ended": 1.0})
+    assert queries.progress(folder.path) == queries.Progress(2, 3, 10, frozenset("ab"))
