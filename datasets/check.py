@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from gad.datasets import catalog
-from gad.datasets.prepare import count_differences
+from gad.datasets.prepare import count_differences, folder_of
 from gad.harness import manifest
 from gad.harness.errors import DataError
 from gad.harness.manifest import Prepared
@@ -53,8 +53,9 @@ def check(prepared: Prepared, data: Path, full: bool = False) -> list[str]:
 
 
 def _again(prepared: Prepared, data: Path) -> str:
-    raw = "" if prepared.root == "." else " --raw DIR"
-    return f"prepare it again (harness data prepare {prepared.name}{raw} --data {data})"
+    name = prepared.name if prepared.name in catalog.DATASETS else str(folder_of(prepared))
+    raw = " --raw DIR" if prepared.name in catalog.DATASETS and prepared.root != "." else ""
+    return f"prepare it again (harness data prepare {name}{raw} --data {data})"
 
 
 def _altered(prepared: Prepared, again: str) -> str:
@@ -72,7 +73,9 @@ def _missing(prepared: Prepared, samples: Iterable[Sample], again: str) -> list[
         if not file.is_file():
             problems.append(f"{ERROR}{kind} {file} is missing: restore it, or {again}")
         elif file.stat().st_size == 0:
-            problems.append(f"{ERROR}{kind} {file} is empty (0 bytes): restore it from the download, then {again}")
+            problems.append(
+                f"{ERROR}{kind} {file} is empty (0 bytes): restore it from the download, then {again}"
+            )
     return problems
 
 
@@ -88,6 +91,7 @@ def _leaks(samples: Iterable[Sample]) -> list[str]:
         if train and test:
             problems.append(
                 f"{WARNING}category {category}: test image {', '.join(test)} has the same content as train "
-                f"image {', '.join(train)}: scores on it are too good; remove one of the files and prepare again"
+                f"image {', '.join(train)}: scores on it are too good; remove one "
+                "of the files and prepare again, unless you need the official split"
             )
     return problems

@@ -43,7 +43,9 @@ def file_problems(root: Path, samples: list[Sample], again: str) -> list[str]:
     for path, group in _by_path(present).items():
         try:
             if not _digests_agree(root / path, group):
-                problems.append(f"error: image {root / path} changed since it was prepared: restore it, or {again}")
+                problems.append(
+                    f"error: image {root / path} changed since it was prepared: restore it, or {again}"
+                )
             if group[0].index is None:
                 _decode(root / path)
         except Exception as error:  # Pillow raises many kinds for damaged files: all mean "unreadable"
@@ -101,7 +103,9 @@ def _mask_problems(root: Path, sample: Sample, again: str) -> list[str]:
         mask = _decode(file).convert("L")
         size = _decode(root / sample.path).size if sample.index is None and sample.crop is None else mask.size
     except Exception as error:
-        return [f"error: mask {file} cannot be read ({type(error).__name__}: {error}): restore it, then {again}"]
+        return [
+            f"error: mask {file} cannot be read ({type(error).__name__}: {error}): restore it, then {again}"
+        ]
     if hashlib.sha256(file.read_bytes()).hexdigest() != sample.mask_digest:
         return [f"error: mask {file} changed since it was prepared: restore it, or {again}"]
     if mask.size != size:
@@ -111,5 +115,7 @@ def _mask_problems(root: Path, sample: Sample, again: str) -> list[str]:
     side = min(size)
     left, top = (size[0] - side) // 2, (size[1] - side) // 2
     if mask.crop((left, top, left + side, top + side)).getbbox() is None:
-        return [f"warning: mask {file} lies outside the central square, which is all that `resize: crop` keeps"]
+        return [
+            f"warning: mask {file} lies outside the central square, which is all that `resize: crop` keeps"
+        ]
     return []

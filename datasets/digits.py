@@ -6,7 +6,7 @@ All 1,797 images live in one array file, ``digits.npy``; a sample picks one by `
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from gad.harness.built import Built
 from gad.harness.nouns import Category, DatasetInfo, Sample, Split
@@ -101,7 +101,7 @@ def _build(made: Path, normal: dict[str, tuple[int, ...]], info: DatasetInfo) ->
 
     def sample(index: int, split: Split, category: str) -> Sample:
         digit = int(digits[index])
-        label = 0 if digit in normal[category] else 1
+        label: Literal[0, 1] = 0 if digit in normal[category] else 1
         return Sample(
             id=f"{ARRAY}#{index:04d}",
             path=ARRAY,

@@ -1,8 +1,8 @@
 """Any folder in MVTec layout is a dataset; also a folder that is one category by itself.
 
-    <category>/train/good/*                          normal images to learn from
-    <category>/test/good/*, <category>/test/<defect>/*
-    <category>/ground_truth/<defect>/<stem>_mask.*   optional masks
+<category>/train/good/*                          normal images to learn from
+<category>/test/good/*, <category>/test/<defect>/*
+<category>/ground_truth/<defect>/<stem>_mask.*   optional masks
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ def info_for(path: Path, taken: frozenset[str] = frozenset()) -> DatasetInfo:
         raise DataError(f"{path}: {trees.found_in(path)}", fix=f"Give a folder that holds {LAYOUT}.")
     if not name or name.startswith("."):
         raise DataError(
-            f"{path}: {name!r} cannot name a dataset", fix="Give a folder whose name does not start with a dot."
+            f"{path}: {name!r} cannot name a dataset",
+            fix="Give a folder whose name does not start with a dot.",
         )
     if name in taken:
         raise DataError(
@@ -107,7 +108,9 @@ def _category(root: Path, category: str, folder: Path, warnings: list[str]) -> l
             f"{trees.found_in(folder / 'train')})",
             fix=f"Put the normal images of {category} into {good}.",
         )
-    others = [f"{e.name}/" if e.is_dir() else e.name for e in trees.entries(folder / "train") if e.name != GOOD]
+    others = [
+        f"{e.name}/" if e.is_dir() else e.name for e in trees.entries(folder / "train") if e.name != GOOD
+    ]
     if others:
         warnings.append(f"{folder / 'train'}: only {GOOD}/ is read, ignored: {trees.shortened(others)}")
     samples = _images(root, category, "train", good, {}, warnings)

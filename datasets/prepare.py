@@ -7,6 +7,7 @@ import importlib
 import os
 import re
 import shutil
+import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
@@ -37,10 +38,13 @@ def prepare(name: str, raw: Path | None, data: Path) -> Prepared:
     ``raw`` is its raw folder; bundled datasets and folders need none. What is prepared already and would
     come out the same is left untouched. Raises DataError when the raw folder is not what it should be.
     """
+    name = _its_folder(name, raw, data)
     info = card(name)
     if is_path(name):
         if raw is not None and raw.resolve() != Path(name).resolve():
-            raise DataError(f"{name} is a folder, and so is {raw}", fix="Name the folder once, without --raw.")
+            raise DataError(
+                f"{name} is a folder, and so is {raw}", fix="Name the folder once, without --raw."
+            )
         raw = Path(name)
     if info.bundled:
         if raw is not None:
@@ -48,6 +52,24 @@ def prepare(name: str, raw: Path | None, data: Path) -> Prepared:
         return ensure_bundled(info.name, data)
     with _alone(data, info.name):
         return _build(info, raw, data)
+
+
+def _its_folder(name: str, raw: Path | None, data: Path) -> str:
+    """The path of the folder that a bare name means: the one of ``--raw``, or where it was prepared from."""
+    if name in catalog.DATASETS or is_path(name):
+        return name
+    if raw is not None and raw.is_dir() and unicodedata.normalize("NFC", raw.resolve().name) == name:
+        return str(raw.resolve())
+    if manifest.exists(data, name):
+        return str(folder_of(manifest.load(data, name)))
+    return name
+
+
+def folder_of(prepared: Prepared) -> Path:
+    """The folder that a folder dataset was named after: its root, or one around it."""
+    root = prepared.root_path
+    names = {unicodedata.normalize("NFC", place.name): place for place in (root.parent, root)}
+    return names.get(prepared.name, root)
 
 
 def ensure_bundled(name: str, data: Path) -> Prepared:
@@ -136,7 +158,9 @@ def _replaced(info: DatasetInfo, built: Built, data: Path) -> list[str]:
     root = str(built.root.resolve())
     if before.root == root or before.fingerprint == manifest.fingerprint(built.samples):
         return []
-    return [f"other images, prepared before as {info.name!r} from {before.root}, were replaced by those of {root}"]
+    return [
+        f"other images, prepared before as {info.name!r} from {before.root}, were replaced by those of {root}"
+    ]
 
 
 def _whole(name: str, data: Path) -> Prepared | None:

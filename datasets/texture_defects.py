@@ -25,7 +25,9 @@ REACH = 0.32  # a defect's centre lies within this fraction of the image's side 
 def grid(side: int) -> tuple[Array, Array]:
     """``x`` (to the right) and ``y`` (down) of every pixel, 0 in the middle, ``[side, side]`` each."""
     line = np.arange(side) - (side - 1) / 2
-    return np.broadcast_to(line[None, :], (side, side)).copy(), np.broadcast_to(line[:, None], (side, side)).copy()
+    return np.broadcast_to(line[None, :], (side, side)).copy(), np.broadcast_to(
+        line[:, None], (side, side)
+    ).copy()
 
 
 def _blob(stream: Stream, x: Array, y: Array, radius: float, rough: float = 0.22) -> Array:
@@ -39,7 +41,9 @@ def _blob(stream: Stream, x: Array, y: Array, radius: float, rough: float = 0.22
     return np.sqrt(x * x + y * y) / (radius * np.maximum(edge, 0.3))
 
 
-def _line(stream: Stream, x: Array, y: Array, length: float, wander: float, turn: float | None = None) -> Array:
+def _line(
+    stream: Stream, x: Array, y: Array, length: float, wander: float, turn: float | None = None
+) -> Array:
     """Distance in pixels to a line of ``length`` that starts somewhere and changes direction by ``wander``."""
     reach = REACH * x.shape[0]
     turn = stream.between(0, 6.28) if turn is None else turn
@@ -68,8 +72,8 @@ def scratch(bright: bool) -> Paint:
         distance = _line(stream, x, y, stream.between(38, 75), 0.09)
         core = np.exp(-((distance / stream.between(0.9, 1.3)) ** 2))
         shadow = np.exp(-(((distance - 2.2) / 0.9) ** 2))
-        sign = 1.0 if bright else -1.0
-        return picture + (sign * (0.38 * core - 0.12 * shadow))[..., None], distance < 2.0
+        depth = stream.between(0.2, 0.38) * (1.0 if bright else -1.0)
+        return picture + (depth * (core - 0.3 * shadow))[..., None], distance < 2.0
 
     return paint
 
@@ -80,7 +84,8 @@ def crack(colour: Colour, *, width: float = 1.1, wander: float = 0.75) -> Paint:
     def paint(stream: Stream, picture: Array) -> tuple[Array, Mask]:
         x, y = grid(len(picture))
         distance = np.minimum(
-            _line(stream, x, y, stream.between(45, 75), wander), 0.4 + _line(stream, x, y, stream.between(18, 30), wander)
+            _line(stream, x, y, stream.between(45, 75), wander),
+            0.4 + _line(stream, x, y, stream.between(18, 30), wander),
         )
         return _over(picture, colour, 0.9 * step(width + 1.0, width - 0.4, distance)), distance < width + 0.8
 
@@ -91,8 +96,10 @@ def stain(tint: Colour, *, strength: float = 0.6) -> Paint:
     """A spot of liquid: the surface shows through, tinted, darkest along its edge."""
 
     def paint(stream: Stream, picture: Array) -> tuple[Array, Mask]:
-        rho = _blob(stream, *grid(len(picture)), radius=stream.between(9, 16))
-        alpha = strength * step(1.08, 0.9, rho) * (0.75 + 0.35 * step(0.6, 0.95, rho))
+        rho = _blob(stream, *grid(len(picture)), radius=stream.between(7, 15))
+        alpha = (
+            stream.between(0.55, 1.0) * strength * step(1.08, 0.9, rho) * (0.75 + 0.35 * step(0.6, 0.95, rho))
+        )
         return picture * (1 - alpha[..., None] * (1 - np.array(tint))), rho < 1.0
 
     return paint
@@ -103,7 +110,7 @@ def blotch(shift: Colour) -> Paint:
 
     def paint(stream: Stream, picture: Array) -> tuple[Array, Mask]:
         rho = _blob(stream, *grid(len(picture)), radius=stream.between(11, 18), rough=0.12)
-        alpha = step(1.15, 0.65, rho) * stream.between(0.8, 1.1)
+        alpha = step(1.15, 0.65, rho) * stream.between(0.6, 1.0)
         return picture * (1 + alpha[..., None] * np.array(shift)), rho < 0.95
 
     return paint
@@ -115,8 +122,8 @@ def hole(inside: Colour, *, rim: float = 0.18, radius: tuple[float, float] = (4.
     def paint(stream: Stream, picture: Array) -> tuple[Array, Mask]:
         x, y = grid(len(picture))
         rho = _blob(stream, x, y, radius=stream.between(*radius), rough=0.15)
-        raised = picture + (rim * np.exp(-(((rho - 1.25) / 0.18) ** 2)))[..., None]
-        return _over(raised, inside, step(1.12, 0.88, rho)), rho < 1.15
+        ring: Array = rim * np.exp(-(((rho - 1.25) / 0.18) ** 2))
+        return _over(picture + ring[..., None], inside, step(1.12, 0.88, rho)), rho < 1.15
 
     return paint
 
@@ -126,8 +133,10 @@ def dent(strength: float = 1.0) -> Paint:
 
     def paint(stream: Stream, picture: Array) -> tuple[Array, Mask]:
         rho = _blob(stream, *grid(len(picture)), radius=stream.between(9, 15), rough=0.06)
-        down, right = np.gradient(4.5 * np.exp(-2.0 * rho * rho))
-        return picture + strength * 0.55 * (down + right)[..., None], rho < 1.1
+        height = 4.5 * np.exp(-2.0 * rho * rho)
+        slope: Array = np.gradient(height, axis=0) + np.gradient(height, axis=1)
+        slope *= stream.between(0.6, 1.0) * strength * 0.55
+        return picture + slope[..., None], rho < 1.1
 
     return paint
 
@@ -138,7 +147,7 @@ def fold(strength: float = 1.0) -> Paint:
     def paint(stream: Stream, picture: Array) -> tuple[Array, Mask]:
         distance = _line(stream, *grid(len(picture)), stream.between(55, 90), 0.07)
         ridge = np.exp(-((distance / 1.8) ** 2)) - 0.8 * np.exp(-(((distance - 4.2) / 1.8) ** 2))
-        return picture + strength * 0.28 * ridge[..., None], distance < 6.0
+        return picture + stream.between(0.6, 1.0) * strength * 0.28 * ridge[..., None], distance < 6.0
 
     return paint
 
@@ -191,7 +200,7 @@ def swirl(strength: float) -> Bend:
         rho = _blob(stream, x, y, radius=stream.between(14, 20), rough=0.0)
         near = np.unravel_index(int(np.argmin(rho)), rho.shape)
         du, dv = u - u[near], v - v[near]
-        angle = stream.sign() * strength * step(1.0, 0.0, rho)
+        angle = stream.sign() * stream.between(0.7, 1.0) * strength * step(1.0, 0.0, rho)
         cos, sin = np.cos(angle), np.sin(angle)
         return u[near] + du * cos - dv * sin, v[near] + du * sin + dv * cos, rho < 0.9
 

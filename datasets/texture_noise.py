@@ -47,8 +47,10 @@ def step(low: float, high: float, value: Array) -> Array:
 
 def lookup(table: Array, column: Array, row: Array) -> Array:
     """Values of a random table at whole-numbered cells, which wrap around."""
-    flat = (np.mod(row, TABLE) * TABLE + np.mod(column, TABLE)).astype(np.intp)
-    return table.ravel()[flat]
+    # Masks instead of a modulo: TABLE is a power of two, and whole numbers are several times as fast.
+    wrap = TABLE - 1
+    flat = ((row.astype(np.intp) & wrap) * TABLE) + (column.astype(np.intp) & wrap)
+    return np.take(table, flat)
 
 
 def smooth(table: Array, a: Array, b: Array) -> Array:
@@ -85,19 +87,19 @@ def cells(stream: Stream, a: Array, b: Array, jitter: float = 0.9) -> Cells:
     """Cells of a mean size of one around lattice points moved by up to ``jitter / 2``."""
     move_a, move_b = stream.table(-jitter / 2, jitter / 2), stream.table(-jitter / 2, jitter / 2)
     i, j = np.floor(a), np.floor(b)
-    first, second = np.full(a.shape, 9.0), np.full(a.shape, 9.0)
+    first, second = np.full(a.shape, 81.0), np.full(a.shape, 81.0)  # squared until the end
     column, row, near_x, near_y = (np.zeros(a.shape) for _ in range(4))
     for right in (-1, 0, 1):
         for down in (-1, 0, 1):
             x = i + right + 0.5 + lookup(move_a, i + right, j + down) - a
             y = j + down + 0.5 + lookup(move_b, i + right, j + down) - b
-            distance = np.sqrt(x * x + y * y)
+            distance = x * x + y * y
             closer = distance < first
             second = np.where(closer, first, np.minimum(second, distance))
             first = np.where(closer, distance, first)
             column, row = np.where(closer, i + right, column), np.where(closer, j + down, row)
             near_x, near_y = np.where(closer, x, near_x), np.where(closer, y, near_y)
-    return Cells(first, second, column, row, near_x, near_y)
+    return Cells(np.sqrt(first), np.sqrt(second), column, row, near_x, near_y)
 
 
 def mix(dark: tuple[float, float, float], light: tuple[float, float, float], amount: Array) -> Array:

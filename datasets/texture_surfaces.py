@@ -72,7 +72,11 @@ def leather(stream: Stream, u: Array, v: Array) -> Array:
     crease = step(0.28, 0.02, pebble.second - pebble.first)
     dome = -0.22 * (pebble.dx + pebble.dy)
     tone = 0.55 + dome - 0.5 * crease + 0.06 * lookup(stream.table(), pebble.column, pebble.row)
-    tone = tone + 0.10 * fractal(stream, u / 40, v / 40, octaves=2) + 0.06 * smooth(stream.table(), u / 1.5, v / 1.5)
+    tone = (
+        tone
+        + 0.10 * fractal(stream, u / 40, v / 40, octaves=2)
+        + 0.06 * smooth(stream.table(), u / 1.5, v / 1.5)
+    )
     return mix((0.14, 0.07, 0.04), (0.62, 0.37, 0.22), tone)
 
 
@@ -88,7 +92,11 @@ def mesh(stream: Stream, u: Array, v: Array) -> Array:
         wave = 0.5 + 0.5 * np.cos(2 * np.pi * along) * (2 * lift - 1)
         inside = step(0.19, 0.14, np.abs(across))
         round_ = np.sqrt(np.clip(1 - (across / 0.19) ** 2, 0, 1))
-        wire = mix((0.22, 0.21, 0.20), (0.86, 0.84, 0.80), 0.15 + 0.55 * round_ * (0.55 + 0.45 * wave) + shine - across)
+        wire = mix(
+            (0.22, 0.21, 0.20),
+            (0.86, 0.84, 0.80),
+            0.15 + 0.55 * round_ * (0.55 + 0.45 * wave) + shine - across,
+        )
         hidden = step(0.24, 0.16, np.abs(along - np.round(along))) * (1 - lift)
         alpha = (inside * (1 - hidden))[..., None]
         picture = picture + (wire - picture) * alpha

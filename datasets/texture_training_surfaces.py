@@ -29,7 +29,12 @@ def carpet(stream: Stream, u: Array, v: Array) -> Array:
     """Loops of heathered yarn."""
     row = np.floor(v / 5.5)
     loop = cells(stream, u / 5 + 0.5 * np.mod(row, 2), v / 5.5, jitter=0.45)
-    tone = 0.75 - 0.75 * loop.first - 0.25 * (loop.dx + loop.dy) + 0.12 * smooth(stream.table(), u / 1.3, v / 1.3)
+    tone = (
+        0.75
+        - 0.75 * loop.first
+        - 0.25 * (loop.dx + loop.dy)
+        + 0.12 * smooth(stream.table(), u / 1.3, v / 1.3)
+    )
     yarn = step(-0.2, 0.5, lookup(stream.table(), loop.column, loop.row))[..., None]
     red = mix((0.16, 0.05, 0.06), (0.66, 0.24, 0.24), tone)
     rose = mix((0.22, 0.12, 0.11), (0.76, 0.46, 0.40), tone)
@@ -74,7 +79,12 @@ def stripes(stream: Stream, u: Array, v: Array) -> Array:
     colour = palette[np.mod(i, len(palette)).astype(np.intp)]
     over = np.mod(i + j, 2) > 0
     height = np.where(over, np.sin(np.pi * (a - i)), np.sin(np.pi * (b - j)))
-    light = 0.62 + 0.38 * height + 0.05 * lookup(stream.table(), i, j) + 0.08 * smooth(stream.table(), u / 1.5, v / 1.5)
+    light = (
+        0.62
+        + 0.38 * height
+        + 0.05 * lookup(stream.table(), i, j)
+        + 0.08 * smooth(stream.table(), u / 1.5, v / 1.5)
+    )
     weft = np.array((0.80, 0.77, 0.70))
     return np.where(over[..., None], colour, 0.6 * colour + 0.4 * weft) * light[..., None]
 
@@ -96,6 +106,14 @@ def granite(stream: Stream, u: Array, v: Array) -> Array:
     bend = 1.5 * smooth(stream.table(), u / 3, v / 3)
     grain = cells(stream, (u + bend) / 5, (v + bend) / 5, jitter=1.0)
     kind = lookup(stream.table(0, 1), grain.column, grain.row)[..., None]
-    shade = 1 + 0.12 * lookup(stream.table(), grain.column, grain.row) + 0.08 * smooth(stream.table(), u / 1.5, v / 1.5)
-    pink, grey, black = np.array((0.74, 0.56, 0.50)), np.array((0.66, 0.66, 0.67)), np.array((0.18, 0.17, 0.18))
+    shade = (
+        1
+        + 0.12 * lookup(stream.table(), grain.column, grain.row)
+        + 0.08 * smooth(stream.table(), u / 1.5, v / 1.5)
+    )
+    pink, grey, black = (
+        np.array((0.74, 0.56, 0.50)),
+        np.array((0.66, 0.66, 0.67)),
+        np.array((0.18, 0.17, 0.18)),
+    )
     return np.where(kind < 0.45, pink, np.where(kind < 0.84, grey, black)) * shade[..., None]

@@ -61,9 +61,9 @@ INFOS = (
 
 def build(raw: Path | None, made: Path, info: DatasetInfo) -> Built:
     """Draw every image of the dataset into ``made`` (some seconds) and read it like any folder."""
-    from gad.datasets import folder, texture_drawing
+    from gad.datasets import folder, texture_kinds
 
-    for category, surface in sorted(texture_drawing.surfaces_of(info.name).items()):
+    for category, surface in sorted(texture_kinds.surfaces_of(info.name).items()):
         sets = [("train", "good", TRAIN), ("test", "good", TEST_GOOD)]
         sets += [("test", defect, PER_DEFECT) for defect in surface.defects]
         for split, defect, count in sets:

@@ -32,7 +32,8 @@ def entries(folder: Path) -> list[Path]:
     for name in kept:
         if any("\ud800" <= character <= "\udfff" for character in name):
             raise DataError(
-                f"{ascii(name)} in {ascii(str(folder))} is not a valid UTF-8 file name", fix="Rename the file."
+                f"{name!a} in {str(folder)!a} is not a valid UTF-8 file name",
+                fix="Rename the file.",
             )
     return [folder / name for name in sorted(kept, key=sample_id)]
 

@@ -54,7 +54,7 @@ def check(
     bad |= _unknown(kind, tree, path, problems, noun)
     sound = Entries(tree.line, {key: value for key, value in tree.entries.items() if key not in bad})
     try:
-        made = _made(kind, plain(sound))
+        made = _made(kind, sound)
         return None if bad else made.model_dump(mode="json")
     except ValidationError as error:
         for detail in error.errors(include_url=False):
@@ -67,9 +67,42 @@ def check(
     return None
 
 
-def _made(kind: type[BaseModel], data: Any) -> BaseModel:
+def _made(kind: type[BaseModel], tree: Entries) -> BaseModel:
+    data = plain(tree)
+    try:
+        return _strict(kind, data)
+    except ValidationError as error:
+        found = [_trail(tree, detail["loc"]) for detail in error.errors() if detail["type"] == "float_type"]
+    for trail in found:
+        # A text like 1e-3, where only now is it known that a number belongs there.
+        if trail and isinstance(trail[-1][1], Leaf) and trail[-1][1].number is not None:
+            inner = data
+            for key, _ in trail[:-1]:
+                inner = inner[key]
+            inner[trail[-1][0]] = trail[-1][1].number
+    return _strict(kind, data)
+
+
+def _strict(kind: type[BaseModel], data: Any) -> BaseModel:
     # As JSON, because a strict check of Python values would want a tuple where YAML only has lists.
     return kind.model_validate_json(json.dumps(data), strict=True, by_alias=False, by_name=True)
+
+
+def _trail(tree: Tree, loc: tuple[int | str, ...]) -> list[tuple[int | str, Tree]]:
+    """Each key on the way to a place, with what is there, as far as the file goes.
+
+    What pydantic says beyond that is the member of a union, or "[key]", or a key that is missing.
+    """
+    trail: list[tuple[int | str, Tree]] = []
+    for key in loc:
+        if isinstance(tree, Entries) and isinstance(key, str) and key in tree.entries:
+            tree = tree.entries[key]
+        elif isinstance(tree, Items) and isinstance(key, int) and key < len(tree.items):
+            tree = tree.items[key]
+        else:
+            break
+        trail.append((key, tree))
+    return trail
 
 
 def _unknown(kind: type[BaseModel], tree: Entries, path: str, problems: Problems, noun: str) -> set[str]:
@@ -86,18 +119,12 @@ def _unknown(kind: type[BaseModel], tree: Entries, path: str, problems: Problems
 
 
 def _report(detail: ErrorDetails, tree: Entries, path: str, problems: Problems) -> None:
-    here: Tree = tree
-    for key in detail["loc"]:
-        if isinstance(here, Entries) and isinstance(key, str) and key in here.entries:
-            here = here.entries[key]
-        elif isinstance(here, Items) and isinstance(key, int) and key < len(here.items):
-            here = here.items[key]
-        elif detail["type"] == "missing" and isinstance(key, str):
-            path = below(path, key)  # it has no line of its own: the mapping that lacks it is named
-            break
-        else:
-            break  # the member of a union, or "[key]": not a place in the file
+    trail = _trail(tree, detail["loc"])
+    here = trail[-1][1] if trail else tree
+    for key, _ in trail:
         path = below(path, key)
+    if detail["type"] == "missing" and len(trail) < len(detail["loc"]):
+        path = below(path, detail["loc"][-1])  # it has no line of its own: that of what lacks it is named
     if isinstance(here, Broken):
         return
     ctx: Words = detail.get("ctx", {})

@@ -49,7 +49,8 @@ def shown(tree: Tree) -> str:
     if isinstance(tree, Leaf):
         if tree.value is None:
             return "nothing"
-        return quoted(tree.value) if isinstance(tree.value, str) else short(visible(tree.text))
+        is_text = isinstance(tree.value, str) and tree.number is None
+        return quoted(tree.text) if is_text else short(visible(tree.text))
     return "a list" if isinstance(tree, Items) else "a mapping"
 
 

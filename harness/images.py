@@ -21,8 +21,6 @@ from gad.harness.nouns import ImageInput, Sample
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-CODE_VERSION = 1  # raise it when pixels change; part of every method key
-
 
 def stored_digest(content: bytes, crop: tuple[int, int, int, int] | None) -> str:
     """Digest of an image held in a file of its own, or of a crop of it."""

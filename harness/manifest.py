@@ -82,10 +82,12 @@ def row_order(sample: Sample) -> tuple[str, str, str]:
 
 
 def fingerprint(samples: Iterable[Sample]) -> str:
-    """Hash of the manifest: every field but the path's local spelling, in canonical order."""
+    """Hash of the manifest: every field but the paths' local spelling, in canonical order."""
     running = hashlib.sha256()
     for sample in sorted(samples, key=row_order):
-        running.update(canonical(sample.model_dump(exclude={"path"}, mode="json")) + b"\n")
+        row = sample.model_dump(exclude={"path"}, mode="json")
+        row["mask"] = unicodedata.normalize("NFC", sample.mask)
+        running.update(canonical(row) + b"\n")
     return running.hexdigest()
 
 

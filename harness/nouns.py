@@ -89,6 +89,9 @@ class PromptSet(Frozen):
         return self.samples[:shots]
 
 
+PIXELS_VERSION = 1  # raise it when gad.harness.images would give other pixels; part of every method key
+
+
 class ImageInput(Frozen):
     """Images as an adapter wants them: uint8 RGB ``[n, size, size, 3]``.
 

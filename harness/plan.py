@@ -11,10 +11,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from gad.harness import ids, images, manifest, prompts
+from gad.harness import ids, manifest, prompts
 from gad.harness.manifest import Prepared
 from gad.harness.metrics import METRICS_VERSION
 from gad.harness.nouns import (
+    PIXELS_VERSION,
     Category,
     DatasetInfo,
     Grid,
@@ -256,7 +257,7 @@ def method_fields(model: Model, choice: ModelChoice) -> dict[str, Any]:
         "source": source_digest(model),
         "input": input_of(model, choice).model_dump(),
         "batch_size": model.info.batch_size,
-        "images": images.CODE_VERSION,
+        "images": PIXELS_VERSION,
     }
 
 

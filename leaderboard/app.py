@@ -1,7 +1,7 @@
 """The leaderboard's page. ``streamlit run app.py -- --results FOLDER``; see :mod:`gad.leaderboard.serve`.
 
-The page reruns itself every two seconds and shows what the database published last. What has not
-changed is sent again unchanged, which a browser does not draw again.
+Every two seconds the page looks whether newer results were published, and if so runs again. What has
+not changed is then sent unchanged, which a browser does not draw again.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ from gad.leaderboard.text import visible
 
 T = TypeVar("T", int, str)
 
+Version = tuple[object, ...]
+
 REFRESH_S = 2
 ALL = "all"
 DEFAULT_RESULTS = Path("gad-results")
@@ -33,7 +35,28 @@ def main() -> None:
     st.set_page_config(page_title="Leaderboard", layout="wide")
     st.html(pieces.style())
     st.html(pieces.title())
-    board(arguments().results)
+    results = arguments().results
+    version = queries.version(results)
+    try:
+        snapshot = queries.load(results)
+    except HarnessError as error:
+        st.html(pieces.problem(error))
+        watch(results, version, None)
+        return
+    if snapshot.empty:
+        watch(results, version, snapshot.jobs)
+    else:
+        board(results, version, snapshot)
+
+
+@st.fragment(run_every=REFRESH_S)
+def watch(results: Path, version: Version, jobs: pd.DataFrame | None) -> None:
+    """The status of ``jobs``, by itself up to date; the whole page runs again when results are newer."""
+    if queries.version(results) != version:
+        st.rerun()
+    progress = queries.progress(results)
+    if jobs is not None:
+        st.html(pieces.empty(results, progress) if jobs.empty else pieces.status(jobs, progress))
 
 
 def arguments() -> argparse.Namespace:
@@ -43,17 +66,8 @@ def arguments() -> argparse.Namespace:
     return parser.parse_known_args(sys.argv[1:])[0]
 
 
-@st.fragment(run_every=REFRESH_S)
-def board(results: Path) -> None:
-    """Everything that depends on the results."""
-    try:
-        snapshot, progress = queries.load(results), queries.progress(results)
-    except HarnessError as error:
-        st.html(pieces.problem(error))
-        return
-    if snapshot.empty:
-        st.html(pieces.empty(results, progress))
-        return
+def board(results: Path, version: Version, snapshot: queries.Snapshot) -> None:
+    """Controls, status, table, curves and failures."""
     jobs, found = snapshot.jobs, snapshot.datasets
     columns = ranking.columns(found)
     shots, metric, protocol = controls(found, columns)
@@ -67,7 +81,8 @@ def board(results: Path) -> None:
     looks = figures.styles(rows)
     if protocol != ALL:
         found, columns = found[found["protocol"] == protocol], columns[columns["protocol"] == protocol]
-    status.html(pieces.status(jobs, progress))
+    with status:
+        watch(results, version, jobs)
     show_table(found, rows, columns, shots, metric)
     show_curves(found, rows, columns, looks, metric)
     show_failures(jobs[jobs["status"] == "failed"])
@@ -92,7 +107,7 @@ def show_older(found: pd.DataFrame) -> bool:
 def choose(name: str, label: str, options: list[T], spell: Callable[[T], str] = str) -> T:
     """One of ``options``, kept in the address as ``name`` and through changes of the options."""
     seen = f"{name}-options"
-    if st.session_state.get(seen) != options:
+    if name not in st.session_state or st.session_state.get(seen) != options:
         asked = st.session_state.get(name, st.query_params.get(name))
         # Assigned only when the options changed: more often, and a refresh could undo a click.
         st.session_state[name] = next((o for o in options if str(o) == str(asked)), options[0])
@@ -145,13 +160,10 @@ def show_curves(
             st.columns(PANELS_IN_ROW), panels[start : start + PANELS_IN_ROW], strict=False
         ):
             own = found[(found["dataset"] == panel.dataset) & (found["column_key"] == panel.column_key)]
-            title = " ".join(filter(None, [panel.dataset, panel.note]))
-            figure = figures.k_curves(
-                own, rows, looks, title=title, metric=metric, shots=shots, limits=limits
-            )
-            place.plotly_chart(
-                figure, key=f"curve {panel.column_key} {visible(panel.dataset)}", config=CHART_OPTIONS
-            )
+            figure = figures.k_curves(own, rows, looks, metric=metric, shots=shots, limits=limits)
+            place.html(pieces.panel_title(panel.dataset, panel.note))
+            key = f"curve {panel.column_key} {visible(panel.dataset)}"
+            place.plotly_chart(figure, key=key, config=CHART_OPTIONS)
 
 
 def show_failures(failed: pd.DataFrame) -> None:

@@ -9,14 +9,14 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from gad.leaderboard.ranking import METRICS, ROW
-from gad.leaderboard.text import escape
+from gad.leaderboard.text import plotly_text
 
 # Okabe and Ito's palette, which colour-blind readers can tell apart; black would vanish on a dark page.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8A8A8A", "#B8A800")
 # Plotly's and CSS's name of each line style: the palette starts over with the next one.
 LINES = (("solid", "solid"), ("dash", "dashed"), ("dot", "dotted"), ("dashdot", "double"))
 BAND_OPACITY = 0.13
-HEIGHT = 250
+HEIGHT = 215
 RowKey = tuple[str, str, str]
 
 
@@ -54,7 +54,6 @@ def k_curves(
     rows: pd.DataFrame,
     looks: dict[RowKey, Style],
     *,
-    title: str,
     metric: str,
     shots: list[int],
     limits: tuple[float, float],
@@ -68,16 +67,15 @@ def k_curves(
         (row.model, row.options, row.method_key): " ".join(filter(None, [row.model, row.detail, row.note]))
         for row in rows.itertuples()
     }
-    figure = go.Figure()
+    traces: list[dict[str, Any]] = []  # plain until the end: Plotly checks each object that it is given
     for key, of_method in results.groupby(ROW, sort=False):
         points = of_method.dropna(subset=[f"{metric}_mean"]).sort_values("shots")
         if not points.empty:
-            figure.add_traces(_method(points, escape(names[key]), looks[key], metric))
-    _layout(figure, title, shots, limits)
-    return figure
+            traces += _method(points, plotly_text(names[key]), looks[key], metric)
+    return go.Figure({"data": traces, "layout": _layout(shots, limits)})
 
 
-def _method(points: pd.DataFrame, name: str, look: Style, metric: str) -> list[go.Scatter]:
+def _method(points: pd.DataFrame, name: str, look: Style, metric: str) -> list[dict[str, Any]]:
     mean, spread = points[f"{metric}_mean"], points[f"{metric}_std"]
     known = spread.notna()
     traces = []
@@ -89,58 +87,52 @@ def _method(points: pd.DataFrame, name: str, look: Style, metric: str) -> list[g
             spread, points["n_seeds"], points["n_planned"], points["complete"], strict=True
         )
     ]
-    line = go.Scatter(
-        x=points["shots"].tolist(),
-        y=mean.tolist(),
-        customdata=note,
-        name=name,
-        mode="lines+markers",
-        line={"color": look.colour, "dash": look.dash, "width": 2.2},
+    line = {
+        "x": points["shots"].tolist(),
+        "y": mean.tolist(),
+        "customdata": note,
+        "name": name,
+        "mode": "lines+markers",
+        "line": {"color": look.colour, "dash": look.dash, "width": 2.2},
         # A hollow mark is a cell that some seeds are missing from.
-        marker={
+        "marker": {
             "symbol": ["circle" if complete else "circle-open" for complete in points["complete"]],
             "size": 7,
             "color": look.colour,
         },
-        hovertemplate="%{y:.3f}%{customdata}",
-    )
+        "hovertemplate": "%{y:.3f}%{customdata}",
+    }
     if known.sum() == 1:  # a band needs two points
-        line.error_y = {"array": spread.fillna(0).tolist(), "thickness": 1.3, "width": 4}
+        line["error_y"] = {"array": spread.fillna(0).tolist(), "thickness": 1.3, "width": 4}
     return [*traces, line]
 
 
-def _band(x: pd.Series, mean: pd.Series, spread: pd.Series, look: Style) -> go.Scatter:
+def _band(x: pd.Series, mean: pd.Series, spread: pd.Series, look: Style) -> dict[str, Any]:
     red, green, blue = (int(look.colour[i : i + 2], 16) for i in (1, 3, 5))
-    return go.Scatter(
-        x=[*x, *x[::-1]],
-        y=[*(mean + spread), *(mean - spread)[::-1]],
-        fill="toself",
-        fillcolor=f"rgba({red}, {green}, {blue}, {BAND_OPACITY})",
-        line={"width": 0},
-        mode="lines",
-        hoverinfo="skip",
-    )
-
-
-def _layout(figure: go.Figure, title: str, shots: list[int], limits: tuple[float, float]) -> None:
-    axis: dict[str, Any] = {
-        "type": "log",
-        "tickmode": "array",
-        "tickvals": shots,
-        "ticktext": [*map(str, shots)],
+    return {
+        "x": [*x, *x[::-1]],
+        "y": [*(mean + spread), *(mean - spread)[::-1]],
+        "fill": "toself",
+        "fillcolor": f"rgba({red}, {green}, {blue}, {BAND_OPACITY})",
+        "line": {"width": 0},
+        "mode": "lines",
+        "hoverinfo": "skip",
     }
-    figure.update_xaxes(title={"text": "K", "standoff": 4}, showgrid=False, minor={"ticks": ""}, **axis)
-    figure.update_yaxes(tickformat=".2f", nticks=5, zeroline=False, range=limits)
-    figure.update_layout(
-        title={"text": escape(title), "font": {"size": 14}, "x": 0.01, "y": 0.97, "yanchor": "top"},
-        height=HEIGHT,
-        margin={"l": 4, "r": 10, "t": 34, "b": 4},
-        showlegend=False,
-        hovermode="x unified",
-        dragmode=False,
-        paper_bgcolor="rgba(0, 0, 0, 0)",
-        plot_bgcolor="rgba(0, 0, 0, 0)",
-    )
+
+
+def _layout(shots: list[int], limits: tuple[float, float]) -> dict[str, Any]:
+    ticks = {"tickmode": "array", "tickvals": shots, "ticktext": [str(k) for k in shots]}
+    return {
+        "xaxis": {"type": "log", "title": {"text": "K", "standoff": 4}, "showgrid": False, **ticks},
+        "yaxis": {"tickformat": ".2f", "nticks": 5, "zeroline": False, "range": limits},
+        "height": HEIGHT,
+        "margin": {"l": 4, "r": 10, "t": 6, "b": 4},
+        "showlegend": False,
+        "hovermode": "x unified",
+        "dragmode": False,
+        "paper_bgcolor": "rgba(0, 0, 0, 0)",
+        "plot_bgcolor": "rgba(0, 0, 0, 0)",
+    }
 
 
 def label(metric: str) -> str:

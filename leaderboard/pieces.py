@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pandas as pd
@@ -54,7 +55,7 @@ def _live(progress: Progress) -> str:
     if not progress.runs:
         return '<span class="muted">no run going on</span>'
     who = "a run is going on" if progress.runs == 1 else f"{progress.runs} runs are going on"
-    parts = f": {progress.done} of {progress.total} parts" if progress.total else ""
+    parts = f": {progress.ended} of {progress.total} parts" if progress.total else ""
     return f'<span class="live">{who}{parts}</span>'
 
 
@@ -72,10 +73,23 @@ def empty(results: Path, progress: Progress) -> str:
 
 def problem(error: HarnessError) -> str:
     """An error's text and what to do about it."""
-    fix = f"<p>{escape(error.fix)}</p>" if error.fix else ""
+    fix = f"<p>{_with_code(escape(error.fix))}</p>" if error.fix else ""
     return (
         '<div class="gad gad-notice bad" role="alert"><h2>The results cannot be shown</h2>'
         f"<pre>{escape(error.message)}</pre>{fix}</div>"
+    )
+
+
+def _with_code(text: str) -> str:
+    """Escaped text with what stands between backticks as code."""
+    return re.sub(r"`([^`\n]+)`", r"<code>\1</code>", text)
+
+
+def panel_title(dataset: str, note: str) -> str:
+    """What stands above the curves of one dataset."""
+    return (
+        f'<div class="gad gad-panel" title="{escape(dataset)}">{escape(dataset)} '
+        f'<span class="muted">{escape(note)}</span></div>'
     )
 
 

@@ -37,10 +37,10 @@ class Snapshot:
 
 @dataclass(frozen=True)
 class Progress:
-    """Runs going on now, and how many of their parts are finished."""
+    """Runs going on now, and how many of their parts have ended, well or not."""
 
     runs: int = 0
-    done: int = 0
+    ended: int = 0
     total: int = 0
     jobs: frozenset[str] = frozenset()
 
@@ -75,6 +75,15 @@ def stamp(results: Path) -> Stamp | None:
     return status.st_ino, status.st_mtime_ns, status.st_size
 
 
+def version(results: Path) -> tuple[object, ...]:
+    """Cheap to ask; while it stays the same, so does what :func:`load` finds or raises."""
+    try:
+        published = stamp(results)
+    except StoreError as error:
+        return (str(error),)
+    return (published,) if published else (None, read.has_files(results), progress(results).runs > 0)
+
+
 @lru_cache(maxsize=4)
 def _read(results: Path, _: Stamp) -> Snapshot:
     return _frames(read.results(results, by="dataset"), read.results(results, by="job"))
@@ -96,9 +105,10 @@ def _frame(rows: list[dict[str, Any]], by: read.By) -> pd.DataFrame:
 def progress(results: Path) -> Progress:
     """Progress of the runs that are alive, summed."""
     alive = [fields for fields in live.read_all(results) if fields["alive"]]
+    scored = [fields.get("score", {}) for fields in alive]
     return Progress(
         runs=len(alive),
-        done=sum(int(fields.get("parts_done", 0)) for fields in alive),
-        total=sum(int(fields.get("parts_total", 0)) for fields in alive),
+        ended=sum(int(score.get("done", 0)) + int(score.get("failed", 0)) for score in scored),
+        total=sum(int(score.get("total", 0)) for score in scored),
         jobs=frozenset(job for fields in alive for job in fields.get("running_jobs", [])),
     )

@@ -20,7 +20,14 @@ from types import FrameType
 from gad.harness.errors import HarnessError
 
 HOST, PORT = "127.0.0.1", 8501
-ACCENT, ACCENT_ON_DARK = "#0072B2", "#56B4E9"  # Streamlit's red would look like a failure
+# The accent because Streamlit's red would look like a failure; the background because the table's first
+# column has to cover what scrolls under it. Light and dark apart: one theme for both is light for everybody.
+THEME = {
+    "theme.light.primaryColor": "#0072B2",
+    "theme.light.backgroundColor": "#ffffff",
+    "theme.dark.primaryColor": "#56B4E9",
+    "theme.dark.backgroundColor": "#111318",
+}
 PORTS_TRIED = 20
 START_S = 60.0
 STOP_S = 5.0
@@ -42,9 +49,8 @@ def command(results: Path, port: int, host: str = HOST) -> list[str]:
         "client.showErrorLinks": "false",
         "logger.hideWelcomeMessage": "true",
         "logger.level": "warning",
-        # Not theme.primaryColor: that would make one theme of both, light for everybody.
-        "theme.light.primaryColor": ACCENT,
-        "theme.dark.primaryColor": ACCENT_ON_DARK,
+        "runner.postScriptGC": "false",  # a full collection at every refresh costs more than the refresh
+        **THEME,
     }
     options = [part for name, value in flags.items() for part in (f"--{name}", value)]
     # -P: a folder named like a package in the current directory must not hide the package.

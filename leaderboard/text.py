@@ -29,3 +29,12 @@ def escape(text: object) -> str:
     '&lt;b title=&quot;x&quot;&gt;'
     """
     return html.escape(visible(text), quote=True)
+
+
+def plotly_text(text: object) -> str:
+    """``text`` for Plotly, which reads a few tags and entities, but not the one for a quotation mark.
+
+    >>> plotly_text('<b>"')
+    '&lt;b&gt;"'
+    """
+    return html.escape(visible(text), quote=False)

@@ -10,47 +10,37 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from gad.harness.cli.common import DATA, AsJson, DataDir, print_json, print_table, printable
+
 if TYPE_CHECKING:
     from gad.harness.manifest import Prepared
+    from gad.harness.nouns import DatasetInfo
 
 app = typer.Typer(no_args_is_help=True, help="List, prepare and check datasets.")
 
-DataOption = Annotated[
-    Path, typer.Option("--data", envvar="GAD_DATA", help="Folder of prepared datasets.", show_default=True)
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON alone on stdout.")]
 NameArgument = Annotated[
     str, typer.Argument(metavar="NAME", help="A dataset's name, or the path of a folder in MVTec layout.")
 ]
-HOME = Path("./gad-data")
 
 
 @app.command("list")
-def list_(data: DataOption = HOME, as_json: JsonOption = False) -> None:
+def list_(data: DataDir = DATA, as_json: AsJson = False) -> None:
     """Show every dataset, its size, and whether it is prepared in --data."""
     rows = _rows(data)
     if as_json:
-        _print_json(rows)
+        print_json(rows)
         return
-    columns = (
-        "dataset",
-        "protocol",
-        "categories",
-        "train normal",
-        "test normal",
-        "test anomalous",
-        "state",
-        "source",
-    )
-    _print_table(columns, [[_text(row[column.replace(" ", "_")]) for column in columns] for row in rows])
+    counts = ["categories", "train normal", "test normal", "test anomalous"]
+    columns = ["dataset", "protocol", *counts, "state", "source"]
+    print_table(columns, [[_text(row[column.replace(" ", "_")]) for column in columns] for row in rows])
 
 
 @app.command()
 def prepare(
     name: NameArgument,
     raw: Annotated[Path | None, typer.Option("--raw", help="Folder with the dataset's files.")] = None,
-    data: DataOption = HOME,
-    as_json: JsonOption = False,
+    data: DataDir = DATA,
+    as_json: AsJson = False,
 ) -> None:
     """Prepare a dataset: read its raw folder once and write its manifest. Again changes nothing."""
     from gad.datasets import prepare as datasets
@@ -65,8 +55,8 @@ def prepare(
 def check(
     name: NameArgument,
     full: Annotated[bool, typer.Option("--full", help="Also read and decode every file.")] = False,
-    data: DataOption = HOME,
-    as_json: JsonOption = False,
+    data: DataDir = DATA,
+    as_json: AsJson = False,
 ) -> None:
     """Check a prepared dataset. Exit code 1 if files are missing, unreadable or changed."""
     from gad.datasets import check as datasets
@@ -116,53 +106,58 @@ def _rows(data: Path) -> list[dict[str, Any]]:
     from gad.harness import manifest
     from gad.harness.errors import DataError
 
-    prepared: dict[str, Prepared | None] = {}
+    prepared: dict[str, Prepared] = {}
+    damaged: set[str] = set()
     for path in sorted(data.glob(f"*/{manifest.SUMMARY}")) if data.is_dir() else []:
-        if not path.parent.name.startswith("."):
+        name = path.parent.name
+        if not name.startswith("."):
             try:
-                prepared[path.parent.name] = manifest.load(data, path.parent.name)
+                prepared[name] = manifest.load(data, name)
             except DataError:
-                prepared[path.parent.name] = None
-    rows = []
-    for name in [*catalog.DATASETS, *sorted(prepared.keys() - catalog.DATASETS.keys())]:
-        info, found = catalog.DATASETS.get(name), prepared.get(name)
-        categories = found.categories if found else info.expected if info else ()
-        known = bool(categories)
-        state = (
-            "prepared"
-            if found
-            else "damaged"
-            if name in prepared
-            else "bundled"
-            if info and info.bundled
-            else "absent"
-        )
-        rows.append(
-            {
-                "dataset": name,
-                "title": info.title if info else name,
-                "protocol": found.protocol if found else info.protocol if info else None,
-                "categories": len(categories) if known else None,
-                "train_normal": sum(c.train_normal for c in categories) if known else None,
-                "test_normal": sum(c.test_normal for c in categories) if known else None,
-                "test_anomalous": sum(c.test_anomalous for c in categories) if known else None,
-                "state": state,
-                "auxiliary_only": bool(info and info.auxiliary_only),
-                "fingerprint": found.fingerprint if found else None,
-                "licence": info.licence if info else None,
-                "source": info.source if info else found.root if found else None,
-                "notes": info.notes if info else "",
-                "citation": info.citation if info else "",
-            }
-        )
-    return rows
+                damaged.add(name)
+    others = sorted((prepared.keys() | damaged) - catalog.DATASETS.keys())
+    return [
+        _row(name, catalog.DATASETS.get(name), prepared.get(name), name in damaged)
+        for name in [*catalog.DATASETS, *others]
+    ]
+
+
+def _row(name: str, info: DatasetInfo | None, found: Prepared | None, damaged: bool) -> dict[str, Any]:
+    """What is known of one dataset: from what was prepared, else from its card."""
+    categories = found.categories if found else info.expected if info else ()
+    state = "absent"
+    if found or damaged:
+        state = "prepared" if found else "damaged"
+    elif info and info.bundled:
+        state = "bundled"
+
+    def total(field: str) -> int | None:
+        return sum(getattr(c, field) for c in categories) if categories else None
+
+    known = found or info
+    return {
+        "dataset": name,
+        "title": known.title if known else name,
+        "protocol": known.protocol if known else None,
+        "categories": len(categories) or None,
+        "train_normal": total("train_normal"),
+        "test_normal": total("test_normal"),
+        "test_anomalous": total("test_anomalous"),
+        "state": state,
+        "auxiliary_only": bool(info and info.auxiliary_only),
+        "fingerprint": found.fingerprint if found else None,
+        "licence": info.licence if info else None,
+        "source": info.source if info else found.root if found else None,
+        "notes": info.notes if info else "",
+        "citation": info.citation if info else "",
+    }
 
 
 def _report(prepared: Prepared, problems: list[str], as_json: bool) -> None:
     columns = ("category", "train_normal", "test_normal", "test_anomalous")
     categories = [category.model_dump(include=set(columns)) for category in prepared.categories]
     if as_json:
-        _print_json(
+        print_json(
             {
                 "dataset": prepared.name,
                 "fingerprint": prepared.fingerprint,
@@ -172,10 +167,10 @@ def _report(prepared: Prepared, problems: list[str], as_json: bool) -> None:
         )
         return
     title = f"{prepared.name}  fingerprint {prepared.fingerprint[:16]}"
-    _print_table(
+    print_table(
         [c.replace("_", " ") for c in columns],
         [[_text(c[column]) for column in columns] for c in categories],
-        title,
+        title=title,
     )
     _print_problems(problems)
 
@@ -184,36 +179,17 @@ def _text(value: object) -> str:
     return "-" if value is None or value == "" else str(value)
 
 
-def _print_json(value: object) -> None:
-    import json
-
-    typer.echo(json.dumps(value, indent=1))
-
-
-def _print_table(columns: list[str] | tuple[str, ...], rows: list[list[str]], title: str = "") -> None:
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.table import Table
-
-    table = Table(title=escape(title) or None, title_justify="left")
-    for index, column in enumerate(columns):
-        numeric = all(row[index].isdecimal() or row[index] == "-" for row in rows)
-        table.add_column(column, justify="right" if numeric and rows else "left", overflow="fold")
-    for row in rows:
-        table.add_row(*(escape(cell) for cell in row))
-    Console().print(table)
-
-
 def _print_problems(problems: list[str]) -> None:
     from rich.console import Console
-    from rich.markup import escape
+    from rich.text import Text
 
     console = Console(soft_wrap=True, highlight=False)
     for problem in problems:
-        console.print(escape(problem), style="red" if problem.startswith("error") else "yellow")
+        style = "red" if problem.startswith("error") else "yellow"
+        console.print(Text(printable(problem), style=style))  # Text: brackets in file names are no markup
     if not problems:
         console.print("no problems", style="green")
 
 
 def _note(text: str) -> None:
-    typer.echo(text, err=True)
+    typer.echo(printable(text), err=True)

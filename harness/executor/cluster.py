@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import socket
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -12,6 +13,7 @@ from gad.harness.errors import HarnessError
 from gad.harness.version import code_digest, version
 
 PROBE_SECONDS = 120
+CONNECT_SECONDS = 5
 
 
 @contextlib.contextmanager
@@ -26,6 +28,8 @@ def session(address: str | None, workers: int | None) -> Iterator[int]:
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     import ray
 
+    if address:
+        _reachable(address)
     quiet: dict[str, Any] = {
         "log_to_driver": False,
         "logging_level": logging.ERROR,
@@ -46,6 +50,20 @@ def session(address: str | None, workers: int | None) -> Iterator[int]:
         yield int(ray.cluster_resources().get("CPU", 0))
     finally:
         ray.shutdown()
+
+
+def _reachable(address: str) -> None:
+    """Refuse an address where nobody listens: Ray itself would wait for minutes."""
+    host, colon, port = address.removeprefix("ray://").rpartition(":")
+    if not colon or not port.isdigit():
+        return  # "auto" and the like: Ray knows what is meant
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=CONNECT_SECONDS).close()
+    except OSError as error:
+        raise HarnessError(
+            f"no Ray cluster at {address!r}: {error.strerror or error}",
+            fix="Check the address (`ray status`), or leave --address away to run on this machine.",
+        ) from error
 
 
 def preflight(files: Sequence[str]) -> int:

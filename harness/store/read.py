@@ -57,6 +57,10 @@ def connect(results: Path) -> Iterator[duckdb.DuckDBPyConnection]:
         ) from error
     try:
         yield connection
+    except duckdb.Error as error:  # blocks are checked only when a query reads them
+        raise StoreError(
+            f"{path} cannot be read: {error}", fix="`harness db rebuild` makes it again from the files."
+        ) from error
     finally:
         connection.close()
 

@@ -44,6 +44,7 @@ def write(
         }
     )
     stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime(started)) + f"{int(started * 1000) % 1000:03d}"
+    Layout(results).make()
     run_id = f"{stamp}-{_hash(content)}"
     atomic.write_bytes(Layout(results).runs / f"{run_id}.json", content)
     return run_id

@@ -84,10 +84,14 @@ wanted AS (
 SELECT model, options, dataset, protocol, shots, method_key, column_key, test_images,
        count(*) FILTER (status = 'done') AS n_seeds, count(*) AS n_planned,
        count(*) FILTER (status = 'failed') AS n_failed, bool_and(status = 'done') AS complete,
-       avg(auroc) AS auroc_mean, stddev_samp(auroc) AS auroc_std,
-       avg(auprc) AS auprc_mean, stddev_samp(auprc) AS auprc_std,
-       avg(f1_max) AS f1_max_mean, stddev_samp(f1_max) AS f1_max_std,
-       avg(fpr95) AS fpr95_mean, stddev_samp(fpr95) AS fpr95_std,
+       CASE WHEN count(auroc) = count(*) FILTER (status = 'done') THEN avg(auroc) END AS auroc_mean,
+       CASE WHEN count(auroc) = count(*) FILTER (status = 'done') THEN stddev_samp(auroc) END AS auroc_std,
+       CASE WHEN count(auprc) = count(*) FILTER (status = 'done') THEN avg(auprc) END AS auprc_mean,
+       CASE WHEN count(auprc) = count(*) FILTER (status = 'done') THEN stddev_samp(auprc) END AS auprc_std,
+       CASE WHEN count(f1_max) = count(*) FILTER (status = 'done') THEN avg(f1_max) END AS f1_max_mean,
+       CASE WHEN count(f1_max) = count(*) FILTER (status = 'done') THEN stddev_samp(f1_max) END AS f1_max_std,
+       CASE WHEN count(fpr95) = count(*) FILTER (status = 'done') THEN avg(fpr95) END AS fpr95_mean,
+       CASE WHEN count(fpr95) = count(*) FILTER (status = 'done') THEN stddev_samp(fpr95) END AS fpr95_std,
        max(last_run) AS last_run
 FROM wanted GROUP BY ALL;
 """

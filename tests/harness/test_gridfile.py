@@ -177,6 +177,13 @@ def test_right(source: str, key: str, expected: object) -> None:
     assert getattr(read(source), key) == expected
 
 
+def test_scientific_notation_is_a_number_where_one_belongs() -> None:
+    """YAML 1.1 takes 1e-3 for text, and PyYAML writes the text "1e-3" without quotes."""
+    options = read(text(models="{name: pixel-knn, options: {rate: 1e-3, note: 1e-3}}")).models[0].options
+    assert (options["rate"], options["note"]) == (0.001, "1e-3")
+    assert read(text(limits="{part_seconds: 6E2}", name="1e3")).limits.part_seconds == 600
+
+
 def test_same_model_with_other_options() -> None:
     grid = read(text(models="[pixel-knn, {name: pixel-knn, options: {size: 8}}]"))
     assert [choice.options["size"] for choice in grid.models] == [16, 8]
@@ -323,6 +330,10 @@ WRONG: list[tuple[str, list[str]]] = [
         ["1: models[0].options.weights: the tag !x is not"],
     ),
     (text(models="buggy"), ["1: models: the check of these options failed: RuntimeError: oh\\x1b[31m no"]),
+    (text(models=KNN % "rate: '1e-3'"), ["1: models.options.rate: '1e-3' is not a number"]),
+    (text(models=KNN % "rate: -1e-3"), ["1: models.options.rate: -1e-3 is too small (it must be > 0)"]),
+    (text(models=KNN % "rate: 1e999"), ["1: models.options.rate: '1e999' is not a number"]),
+    (text(models=KNN % "size: 1e1"), ["1: models.options.size: 1e1 is not an integer"]),
     # datasets
     (text(datasets="[textues]"), ["2: datasets[0]: unknown dataset 'textues'. Did you mean 'textures'?"]),
     (text(datasets="[qqq]"), ["2: datasets[0]: unknown dataset 'qqq'. Known datasets: digits-multi-class,"]),
@@ -353,9 +364,7 @@ WRONG: list[tuple[str, list[str]]] = [
     (text(auxiliary="{mvtec: mvtec}"), ["5: auxiliary.mvtec: 'mvtec' may not be its own auxiliary set"]),
     (
         text(auxiliary="mvtec", datasets="[mvtec]"),
-        [
-            "5: auxiliary: 'mvtec' is among the datasets and may not be its own auxiliary set. Give it another one:"
-        ],
+        ["5: auxiliary: 'mvtec' is among the datasets and may not be its own auxiliary set. Give it"],
     ),
     (
         text(auxiliary="{/usr: visa, /usr/: mvtec}"),

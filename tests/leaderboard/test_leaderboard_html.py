@@ -45,7 +45,7 @@ def test_values_at_full_precision(folder) -> None:
     (cell,) = render(snapshot).cells()
     assert float(str(cell["data-value"])) == snapshot.datasets["auroc_mean"][0]
     assert (cell["data-model"], cell["data-dataset"], cell["data-k"]) == ("a", "d", "2")
-    assert cell["class"] == "best"
+    assert "best" in str(cell["class"])
 
 
 def test_incomplete_cells_say_what_is_missing(folder) -> None:
@@ -53,7 +53,7 @@ def test_incomplete_cells_say_what_is_missing(folder) -> None:
     folder.record(first)
     folder.record(second, error="it broke")
     found = render(queries.load(folder.path))
-    assert found.cells()[0]["class"] == "incomplete"
+    assert "incomplete" in str(found.cells()[0]["class"])
     assert "1/3 seeds" in found.text
     assert "1 failed" in found.text
     folder.record(third)
@@ -64,7 +64,8 @@ def test_planned_cells_have_no_value_and_others_are_absent(folder) -> None:
     folder.plan("a", "d")
     folder.record(*folder.plan("b", "e"))
     found = render(queries.load(folder.path))
-    assert [cell.get("class") for cell in found.cells()] == ["incomplete", "absent", "absent", "best"]
+    last = [str(cell["class"]).split()[-1] for cell in found.cells()]
+    assert last == ["incomplete", "absent", "absent", "best"]
     assert "0/3 seeds" in found.text
 
 
@@ -79,6 +80,7 @@ def test_hostile_names_stay_text(folder) -> None:
         pieces.problem(StoreError(HOSTILE, fix=HOSTILE)),
         pieces.empty(HOSTILE, queries.Progress()),  # type: ignore[arg-type]
         pieces.heading(HOSTILE, HOSTILE),
+        pieces.panel_title(HOSTILE, HOSTILE),
     ]
     for found in [render(snapshot), *map(Parsed, documents)]:
         assert "img" not in [tag for tag, _ in found.elements]
@@ -98,15 +100,15 @@ def test_status_line() -> None:
 
 @pytest.mark.parametrize("metric", ranking.METRICS)
 def test_curves_have_a_tick_for_each_k(folder, metric: str) -> None:
-    folder.record(*folder.plan("a", HOSTILE.replace("\ud800", ""), shots=(1, 2, 8)))
+    folder.record(*folder.plan(HOSTILE.replace("\ud800", ""), "d", shots=(1, 2, 8)))
     found = queries.load(folder.path).datasets
     rows = ranking.rows(found)
     limits = figures.shared_range(found, metric)
     figure = figures.k_curves(
-        found, rows, figures.styles(rows), title=HOSTILE, metric=metric, shots=[1, 2, 8], limits=limits
+        found, rows, figures.styles(rows), metric=metric, shots=[1, 2, 8], limits=limits
     )
     assert list(figure.layout.xaxis.tickvals) == [1, 2, 8]
-    assert "<" not in figure.layout.title.text
+    assert "<" not in figure.data[-1].name
     line = figure.data[-1]
     assert list(line.y) == found.sort_values("shots")[f"{metric}_mean"].tolist()
     assert limits[0] < min(line.y) <= max(line.y) < limits[1]

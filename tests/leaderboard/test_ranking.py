@@ -62,12 +62,19 @@ def test_best_and_second_best_of_each_column() -> None:
 
 
 def test_the_smallest_fpr95_is_best() -> None:
-    assert ranks(frame({"model": "a", "fpr95_mean": 0.1}, {"model": "b", "fpr95_mean": 0.4}), "fpr95") == [1, 2]
+    assert ranks(frame({"model": "a", "fpr95_mean": 0.1}, {"model": "b", "fpr95_mean": 0.4}), "fpr95") == [
+        1,
+        2,
+    ]
 
 
 def test_ties_share_a_rank_and_the_next_is_skipped() -> None:
     means = [0.3, 0.1 + 0.2, 0.2]  # 0.1 + 0.2 is not 0.3, but the same sum in another order
-    assert ranks(frame(*({"model": m, "auroc_mean": v} for m, v in zip("abc", means, strict=True)))) == [1, 1, 3]
+    assert ranks(frame(*({"model": m, "auroc_mean": v} for m, v in zip("abc", means, strict=True)))) == [
+        1,
+        1,
+        3,
+    ]
 
 
 def test_incomplete_and_undefined_cells_are_never_ranked() -> None:

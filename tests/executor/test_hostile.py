@@ -1,0 +1,81 @@
+"""Adapters that misbehave in every way cost their own part, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import psutil
+import pytest
+from support import Bench
+
+pytestmark = pytest.mark.timeout(600)
+
+# how it misbehaves -> what its failure says, and how often it was tried
+EXPECTED = {
+    "exits": ("exited with code 7", 2),
+    "segfaults": ("killed by SIGSEGV", 2),
+    "stops": ("exited with code 0", 2),
+    "interrupts": ("exited with code", 2),
+    "sleeps": ("ran longer than part_seconds = 4", 1),
+    "spins": ("ran longer than part_seconds = 4", 1),
+    "prints": ("printed more than part_output_mb = 2", 1),
+    "raises": ("no good: <script>", 1),
+    "nan": ("is nan; scores must be finite", 1),
+    "infinite": ("is inf; scores must be finite", 1),
+    "count": ("returned shape (49,) for 50 queries", 1),
+    "shape": ("returned shape (50, 1) for 50 queries", 1),
+    "dtype": ("returned dtype", 1),
+    "nothing": ("returned dtype object", 1),
+    "writes": ("read-only", 1),
+}
+
+
+def grid(hows: list[str], *, shots: str = "[2, 4]", limits: str) -> str:
+    """Each misbehaves at K = 4 only; its part at K = 2 is scored in the same task."""
+    models = "".join(f"  - {{name: hostile, options: {{how: {how}, shots: 4}}}}\n" for how in hows)
+    return (
+        f"models:\n  - pixel-knn\n{models}datasets: [digits-multi-class]\nshots: {shots}\nseeds: [0]\n"
+        f"limits: {limits}\n"
+    )
+
+
+def test_each_costs_its_own_part(bench: Bench, submit: Callable[..., str]) -> None:
+    text = grid(list(EXPECTED), limits="{part_seconds: 4, part_output_mb: 2}")
+    said = submit(text, code=3)
+    assert f"{len(EXPECTED) + 2} jobs done, {len(EXPECTED)} jobs failed" in said
+    jobs = {(job["options"].get("how"), job["shots"]): job for job in bench.json("results", "--by", "job")}
+    for how, (message, attempts) in EXPECTED.items():
+        assert jobs[how, 2]["status"] == "done", how
+        failed = jobs[how, 4]
+        assert failed["status"] == "failed", how
+        assert message in failed["error"], how
+        ((recorded,),) = bench.query(
+            f"SELECT f.attempts FROM failures f JOIN job_parts USING (part_id) WHERE job_id = '{failed['job_id']}'"
+        )
+        assert recorded == attempts, how
+    assert jobs[None, 4]["status"] == "done"
+    raised = bench.query(
+        "SELECT traceback, output FROM failures WHERE error_type = 'ValueError' AND output <> ''"
+    )
+    assert "raise ValueError" in raised[0][0]
+    assert raised[0][1] == "about to raise <b>\n"
+    left = [
+        p.pid
+        for p in psutil.process_iter(["cmdline"])
+        if "gad.harness.executor.child" in (p.info["cmdline"] or [])
+    ]
+    assert len(left) <= 3 * 2, "children beyond the idle ones of three workers are still alive"
+
+
+def test_memory_is_limited(bench: Bench, submit: Callable[..., str]) -> None:
+    submit(grid(["leaks"], limits="{part_memory_gb: 0.5, part_seconds: 60}"), code=3)
+    (failed,) = [job for job in bench.json("results", "--by", "job") if job["status"] == "failed"]
+    assert "more than part_memory_gb = 0.5" in failed["error"]
+
+
+def test_failed_parts_are_run_again_only_when_asked(bench: Bench, submit: Callable[..., str]) -> None:
+    text = grid(["raises"], limits="{part_seconds: 20}")
+    submit(text, code=3)
+    assert "nothing to do: 3 jobs done, 1 jobs failed" in submit(text, code=3)
+    assert "1 parts to score" in submit(text, "--retry-failed", code=3)
+    assert bench.query("SELECT count(*) FROM parts WHERE status = 'failed'") == [(1,)]

@@ -1,0 +1,167 @@
+"""Nothing that was finished is lost: kills, interrupts, damage, deletion, readers."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import duckdb
+import pytest
+from support import Bench, wait_for
+
+pytestmark = pytest.mark.timeout(600)
+
+# Slow enough (20 parts of about a second) to be hit in the middle.
+SLOW = """
+models: [{name: hostile, options: {seconds: 0.05}}]
+datasets: [digits-one-vs-all]
+shots: [2]
+seeds: [0, 1]
+"""
+QUICK = """
+models: [pixel-knn]
+datasets: [digits-one-vs-all]
+shots: [2, 4]
+seeds: [0, 1]
+"""
+
+
+def segments(bench: Bench) -> list[Path]:
+    return sorted((bench.results / "segments").glob("parts-*.parquet"))
+
+
+def test_kill_9_of_the_driver_keeps_what_was_finished(
+    bench: Bench, submit: Callable[..., str], cluster: str, tmp_path: Path, bundled: Path, strangers: Path
+) -> None:
+    process = bench.start("submit", "--grid", bench.grid(SLOW), "--address", cluster)
+    wait_for(lambda: len(segments(bench)) >= 2, 60, "two segments")
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    kept = len(bench.json("results", "--by", "category", code=None) or [])
+    said = submit(SLOW)
+    assert "finished: 2 jobs done" in said
+    assert "20 parts to score" not in said
+    assert kept
+    counts = bench.query("SELECT part_id, count(*) FROM scores GROUP BY part_id")
+    assert [count for _, count in counts] == [899] * 20
+    undisturbed = Bench(tmp_path / "undisturbed", data=bundled, path=strangers)
+    undisturbed.run("submit", "--grid", undisturbed.grid(SLOW), "--address", cluster)
+    assert undisturbed.scores() == bench.scores()
+    assert undisturbed.table() == bench.table()
+
+
+def test_ctrl_c_finishes_what_runs_and_the_same_command_goes_on(
+    bench: Bench, submit: Callable[..., str], cluster: str
+) -> None:
+    process = bench.start("submit", "--grid", bench.grid(SLOW), "--address", cluster)
+    wait_for(lambda: len(segments(bench)) >= 1, 60, "a segment")
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "stopped:" in err
+    assert "the same command goes on" in err
+    assert "Traceback" not in err
+    assert {job["status"] for job in bench.json("results", "--by", "job")} <= {"done", "planned"}
+    assert 0 < len(bench.query("SELECT 1 FROM parts")) < 20
+    assert "finished: 2 jobs done" in submit(SLOW)
+
+
+def test_status_while_it_runs(bench: Bench, cluster: str) -> None:
+    process = bench.start("submit", "--grid", bench.grid(SLOW), "--address", cluster)
+    wait_for(lambda: len(segments(bench)) >= 1, 60, "a segment")
+    status = bench.json("status")
+    assert status["runs"][0]["score"]["total"] == 20
+    wait_for(lambda: (bench.results / "results.duckdb").exists(), 30, "the published database")
+    assert "running" in {job["status"] for job in bench.json("results", "--by", "job")}
+    process.communicate(timeout=120)
+    assert process.returncode == 0
+    assert bench.json("status")["runs"] == []
+    assert bench.json("status")["jobs"] == {"done": 2}
+
+
+def test_a_killed_ingester_is_replaced(bench: Bench, cluster: str) -> None:
+    import psutil
+
+    process = bench.start("submit", "--grid", bench.grid(SLOW), "--address", cluster)
+    wait_for(lambda: len(segments(bench)) >= 1, 60, "a segment")
+    ingesters = [
+        p for p in psutil.Process(process.pid).children() if "gad.harness.store.ingest" in p.cmdline()
+    ]
+    assert len(ingesters) == 1
+    ingesters[0].kill()
+    process.communicate(timeout=120)
+    assert process.returncode == 0
+    assert len(bench.query("SELECT 1 FROM parts")) == 20
+
+
+def test_a_deleted_database_is_rebuilt_the_same(bench: Bench, submit: Callable[..., str]) -> None:
+    submit(QUICK)
+    table, scores = bench.table(), bench.scores()
+    (bench.results / "results.duckdb").unlink()
+    missing = bench.run("results", code=1)
+    assert "harness db rebuild" in missing.stderr
+    bench.run("db", "rebuild")
+    assert (bench.table(), bench.scores()) == (table, scores)
+    shutil.rmtree(bench.results / ".ingest")
+    (bench.results / "results.duckdb").write_bytes(b"not a database")
+    assert "harness db rebuild" in bench.run("results", code=1).stderr
+    bench.run("db", "rebuild")
+    assert (bench.table(), bench.scores()) == (table, scores)
+
+
+def test_a_damaged_database_is_healed_by_the_same_command(bench: Bench, submit: Callable[..., str]) -> None:
+    submit(QUICK)
+    table = bench.table()
+    (bench.results / "results.duckdb").write_bytes(b"not a database")
+    (bench.results / ".ingest" / "store.duckdb").write_bytes(b"neither is this")
+    assert "nothing to do: 4 jobs done" in submit(QUICK)
+    assert bench.table() == table
+
+
+@pytest.mark.parametrize("damage", ["flip", "truncate", "delete"])
+def test_a_damaged_segment_is_named_and_computed_again(
+    bench: Bench, submit: Callable[..., str], damage: str
+) -> None:
+    submit(QUICK)
+    table, scores = bench.table(), bench.scores()
+    victim = segments(bench)[0]
+    content = victim.read_bytes()
+    if damage == "flip":
+        middle = len(content) // 2
+        victim.write_bytes(content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :])
+    elif damage == "truncate":
+        victim.write_bytes(content[: len(content) // 2])
+    else:
+        victim.unlink()
+    said = submit(QUICK)
+    assert (victim.name in said) == (damage != "delete")
+    assert "finished: 4 jobs done" in said
+    assert (bench.table(), bench.scores()) == (table, scores)
+
+
+def test_a_reader_may_hold_the_database_open_throughout(bench: Bench, submit: Callable[..., str]) -> None:
+    submit("models: [pixel-knn]\ndatasets: [digits-multi-class]\nshots: [2]\nseeds: [0]\n")
+    with duckdb.connect(str(bench.results / "results.duckdb"), read_only=True) as reader:
+        before = reader.execute("SELECT count(*) FROM scores").fetchall()
+        submit(QUICK)
+        assert reader.execute("SELECT count(*) FROM scores").fetchall() == before
+    assert len(bench.scores()) == 899 * 41
+
+
+def test_a_full_disk_stops_with_a_clear_error(
+    bench: Bench, submit: Callable[..., str], tmp_path: Path
+) -> None:
+    """A results folder on a tmpfs that is nearly full is refused; one that fills up loses nothing."""
+    small = tmp_path / "small"
+    small.mkdir()
+    if os.geteuid() or os.system(f"mount -t tmpfs -o size=8m tmpfs {small} 2>/dev/null"):
+        pytest.skip("mounting a tmpfs needs root")
+    try:
+        bad = bench.run("submit", "--grid", bench.grid(QUICK), "--results", str(small), code=1)
+        assert "MB are free" in bad.stderr
+        assert "Traceback" not in bad.stderr
+    finally:
+        os.system(f"umount {small}")

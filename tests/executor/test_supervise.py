@@ -1,0 +1,101 @@
+"""The supervised process by itself, without Ray."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+import pytest
+from support import wait_for
+
+from gad.harness.errors import ModelError
+from gad.harness.executor.child import checked
+from gad.harness.executor.supervise import Child, ChildEnded
+from gad.harness.nouns import Limits
+
+
+@pytest.fixture
+def child(strangers: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.setenv("PYTHONPATH", str(strangers))
+    made = Child(threads=1)
+    yield made
+    made.close()
+
+
+def message(tmp_path: Path, how: str, seconds: float = 0.0) -> dict[str, Any]:
+    path = tmp_path / "images.npy"
+    np.save(path, np.random.default_rng(0).integers(0, 255, (54, 8, 8, 3), dtype=np.uint8))
+    return {
+        "images": str(path),
+        "shots": 2,
+        "first_query": 4,
+        "batch_size": 50,
+        "info": "hostile_models.info:INFO",
+        "options": {"how": how, "seconds": seconds},
+        "category": "c",
+        "text": "c",
+        "seed": 0,
+    }
+
+
+def test_scores_come_back_exactly(child: Child, tmp_path: Path) -> None:
+    images = message(tmp_path, "good")
+    reply = child.ask(images, Limits())
+    pixels = np.load(images["images"]).astype(np.float64)
+    expected = np.abs(pixels[4:] - pixels[:2].mean(axis=0)).mean(axis=(1, 2, 3))
+    assert reply["scores"] == expected.tolist()
+    assert reply["peak_memory_mb"] > 10
+
+
+def test_a_python_error_leaves_the_process_usable(child: Child, tmp_path: Path) -> None:
+    assert child.ask(message(tmp_path, "raises"), Limits())["error_type"] == "ValueError"
+    assert child.last_output == "about to raise <b>\n"
+    assert len(child.ask(message(tmp_path, "good"), Limits())["scores"]) == 50
+
+
+def test_the_time_limit_is_kept(child: Child, tmp_path: Path) -> None:
+    started = time.monotonic()
+    with pytest.raises(ChildEnded, match=r"part_seconds = 0\.5") as ended:
+        child.ask(message(tmp_path, "spins"), Limits(part_seconds=0.5))
+    assert ended.value.kind == "timeout"
+    assert time.monotonic() - started < 5
+    assert child.process.poll() is not None
+
+
+def test_a_child_dies_with_its_parent(strangers: Path, tmp_path: Path) -> None:
+    """Also when the parent is killed without a chance to clean up, and while the adapter is busy."""
+    script = (
+        "import json, sys\nfrom gad.harness.executor.supervise import Child\nfrom gad.harness.nouns import Limits\n"
+        "child = Child(1)\nprint(child.process.pid, flush=True)\n"
+        f"child.ask({message(tmp_path, 'spins')!r}, Limits())"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(strangers)}
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, env=environment) as parent:
+        assert parent.stdout is not None
+        pid = int(parent.stdout.readline())
+        time.sleep(0.5)
+        assert psutil.pid_exists(pid)
+        parent.send_signal(signal.SIGKILL)
+    wait_for(
+        lambda: not psutil.pid_exists(pid) or psutil.Process(pid).status() == "zombie", 5, "the child to die"
+    )
+
+
+@pytest.mark.parametrize(
+    "returned", [None, [1, 2, 3], [[1.0], [2.0]], ["a", "b"], [1j, 2j], [True, False], np.zeros((2, 1)), 1.0]
+)
+def test_wrong_returns_are_refused(returned: Any) -> None:
+    with pytest.raises(ModelError, match=r"score\(\) returned"):
+        checked(returned, 2)
+
+
+def test_integers_and_lists_are_scores() -> None:
+    assert checked([1, 2], 2) == [1.0, 2.0]
+    assert checked(np.array([0.5, 1.5], dtype=np.float32), 2) == [0.5, 1.5]

@@ -1,0 +1,146 @@
+"""The page under Streamlit's own test runner: what it shows, and that it never shows a traceback."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from gad.harness.store import live
+from gad.leaderboard import app
+
+HOSTILE = "<img src=x onerror=alert(1)>"
+
+
+@pytest.fixture
+def show(folder, monkeypatch):
+    """Runs the page on the folder, with query parameters."""
+
+    def run(**query: str) -> AppTest:
+        monkeypatch.setattr(sys, "argv", ["app.py", "--results", str(folder.path)])
+        page = AppTest.from_file(str(Path(app.__file__)), default_timeout=20)
+        for name, value in query.items():
+            page.query_params[name] = value
+        page.run()
+        assert not page.exception
+        return page
+
+    return run
+
+
+def text(page: AppTest) -> str:
+    return "\n".join(element.proto.body for element in page.get("html"))
+
+
+def test_empty_folder_says_what_to_run(show) -> None:
+    found = text(show())
+    assert "No results yet" in found
+    assert "harness submit --grid demo" in found
+
+
+def test_missing_folder_says_what_to_run(show, folder) -> None:
+    shutil.rmtree(folder.path)
+    assert "No results yet" in text(show())
+
+
+def test_damaged_database_is_told_without_a_traceback(show, folder) -> None:
+    folder.path.joinpath("results.duckdb").write_text("this is not a database")
+    found = text(show())
+    assert "cannot be opened" in found
+    assert "harness db rebuild" in found
+    assert "Traceback" not in found
+
+
+def test_one_job_of_one_model(show, folder) -> None:
+    job, *_ = folder.plan("a", "d", seeds=(0,))
+    folder.record(job)
+    page = show()
+    assert "<b>1</b> of 1 jobs done" in text(page)
+    assert len(page.get("plotly_chart")) == 1
+
+
+def test_a_run_going_on_is_told(show, folder) -> None:
+    job, *_ = folder.plan("a", "d")
+    folder.publish()
+    fields = {"score": {"done": 1, "failed": 0, "total": 6}, "running_jobs": [job.job_id]}
+    live.write(folder.path, "run", fields)
+    found = text(show())
+    assert "a run is going on: 1 of 6 parts" in found
+    assert "<b>1</b> running" in found
+    assert "<b>2</b> planned" in found
+
+
+def test_choosing_k_and_metric_changes_the_table_and_the_address(show, folder) -> None:
+    folder.record(*folder.plan("a", "d", shots=(2, 4)))
+    page = show()
+    assert 'data-k="2" data-metric="auroc"' in text(page)
+    page.segmented_control(key="k").select(4).run()
+    page.segmented_control(key="metric").select("auprc").run()
+    assert not page.exception
+    assert 'data-k="4" data-metric="auprc"' in text(page)
+    assert (page.query_params["k"], page.query_params["metric"]) == ("4", "auprc")
+
+
+def test_the_address_chooses_and_nonsense_in_it_does_not(show, folder) -> None:
+    folder.record(*folder.plan("a", "d", shots=(2, 4)))
+    assert 'data-k="4" data-metric="fpr95"' in text(show(k="4", metric="fpr95"))
+    assert 'data-k="2" data-metric="auroc"' in text(show(k="<b>", metric="nonsense"))
+
+
+def test_a_new_k_keeps_the_choice(show, folder) -> None:
+    folder.record(*folder.plan("a", "d", shots=(4,)))
+    page = show()
+    folder.record(*folder.plan("a", "d", shots=(2,)))
+    page.run()
+    assert page.segmented_control(key="k").options == ["2", "4"]
+    assert page.segmented_control(key="k").value == 4
+
+
+def test_the_choice_outlives_a_moment_without_a_database(show, folder) -> None:
+    folder.record(*folder.plan("a", "d", shots=(2, 4)))
+    page = show(k="4")
+    published = folder.path / "results.duckdb"
+    content = published.read_bytes()
+    published.write_text("damaged")
+    assert "cannot be opened" in text(page.run())
+    published.write_bytes(content)
+    assert 'data-k="4"' in text(page.run())
+
+
+def test_protocols_filter_columns(show, folder) -> None:
+    folder.record(*folder.plan("a", "screws", protocol="industrial"))
+    folder.record(*folder.plan("a", "brains", protocol="medical"))
+    assert "screws" not in text(show(protocol="medical"))
+    assert "screws" in text(show())
+
+
+def test_older_code_is_shown_on_request(show, folder) -> None:
+    for code in "12":
+        folder.record(*folder.plan("a", "d", code=code), quality=float(code))
+    page = show()
+    assert "older" not in text(page)
+    page.toggle(key="older").set_value(True).run()
+    assert ">older " in text(page)
+
+
+def test_incomplete_and_failed_cells(show, folder) -> None:
+    first, second, third = folder.plan("a", "d")
+    folder.record(first, second)
+    folder.record(third, error=f"it broke {HOSTILE}")
+    page = show()
+    found = text(page)
+    assert "2/3 seeds" in found
+    assert "1 failed" in found
+    assert "it broke &lt;img" in found
+    assert page.expander[0].label == "Failed jobs"
+
+
+def test_hostile_names_never_become_markup(show, folder) -> None:
+    folder.record(*folder.plan(HOSTILE, HOSTILE, options={HOSTILE: HOSTILE}))
+    page = show()
+    assert "<img" not in text(page)
+    assert "&lt;img src=x onerror=alert(1)&gt;" in text(page)
+    assert "<img" not in page.get("plotly_chart")[0].proto.spec

@@ -1,0 +1,278 @@
+"""Segments, the ingester and the published database, without a grid around them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import duckdb
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from support import wait_for
+
+from gad.harness.errors import StoreError
+from gad.harness.nouns import Grid, Job, ModelChoice, Part
+from gad.harness.store import ingest, read, runs, schema, segments
+from gad.harness.store.layout import Layout
+from gad.harness.store.records import PartRecord, TaskRecord
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> Path:
+    Layout(tmp_path / "results").make()
+    return tmp_path / "results"
+
+
+def part(
+    name: str, *, status: str = "done", ended: float = 1.0, scores: tuple[float, ...] = (0.1, 0.9)
+) -> PartRecord:
+    done = status == "done"
+    return PartRecord.model_validate(
+        {
+            "part_id": name,
+            "status": status,
+            "run_id": "r",
+            "dataset": "d",
+            "category": "c",
+            "model": "m",
+            "options": "{}",
+            "shots": 2,
+            "seed": 0,
+            "method_key": "k",
+            "prompts": ("p1", "p2"),
+            "sample_ids": ("a", "b") if done else (),
+            "labels": (0, 1) if done else (),
+            "defects": ("", "hole") if done else (),
+            "scores": scores if done else (),
+            "error": "" if done else "boom",
+            "ended": ended,
+        }
+    )
+
+
+def add_run(results: Path, names: list[str], *, seeds: int = 1) -> str:
+    """A run with one job for each seed; each job has one category for each part name."""
+    jobs = tuple(
+        Job(
+            job_id=f"job{seed}",
+            model=ModelChoice(name="m", options={}),
+            dataset="d",
+            protocol="industrial",
+            shots=2,
+            seed=seed,
+            method_key="k",
+            column_key="col",
+            parts=tuple(Part(part_id=f"{n}{seed}", category=n, text=n, prompts=("p1", "p2")) for n in names),
+        )
+        for seed in range(seeds)
+    )
+    grid = Grid(name="g", models=(jobs[0].model,), datasets=("d",), shots=(2,), seeds=tuple(range(seeds)))
+    return runs.write(
+        results,
+        grid=grid,
+        jobs=jobs,
+        method_fields={"k": {}},
+        column_fields={"col": {}},
+        environment={"python": "3"},
+        command="harness submit",
+        version="1",
+    )
+
+
+@settings(max_examples=10)
+@given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=20))
+def test_scores_come_back_bit_for_bit(tmp_path_factory: pytest.TempPathFactory, values: list[float]) -> None:
+    results = tmp_path_factory.mktemp("r")
+    Layout(results).make()
+    record = part("a").model_copy(
+        update={
+            "scores": tuple(values),
+            "labels": (0,) * len(values),
+            "sample_ids": tuple(map(str, range(len(values)))),
+            "defects": ("",) * len(values),
+        }
+    )
+    segments.write(results, [record])
+    ingest.ingest_all(results)
+    with read.connect(results) as connection:
+        rows = connection.execute("SELECT sample_id, score FROM scores").fetchall()
+    found = {int(sample): score for sample, score in rows}
+    assert [found[i].hex() for i in range(len(values))] == [value.hex() for value in values]
+
+
+def test_the_same_records_twice_are_one_segment(results: Path) -> None:
+    assert segments.write(results, [part("a")]) == segments.write(results, [part("a")])
+    assert len(segments.listing(results)) == 1
+
+
+def test_a_part_in_two_segments_is_stored_once(results: Path) -> None:
+    segments.write(results, [part("a", ended=1)])
+    segments.write(results, [part("a", ended=2), part("b")])
+    ingest.ingest_all(results)
+    with read.connect(results) as connection:
+        assert connection.execute("SELECT count(*) FROM scores").fetchall() == [(4,)]
+    # The segment it was taken from goes: the other one takes its place.
+    name = read.part_states(results)["a"][1]
+    (results / "segments" / name).unlink()
+    ingest.ingest_all(results)
+    assert read.part_states(results)["a"][0] == "done"
+
+
+def test_success_replaces_failure_and_never_the_other_way(results: Path) -> None:
+    segments.write(results, [part("a", status="failed")])
+    ingest.ingest_all(results)
+    assert read.part_states(results)["a"][0] == "failed"
+    segments.write(results, [part("a", ended=2)])
+    ingest.ingest_all(results)
+    segments.write(results, [part("a", status="failed", ended=3)])
+    ingest.ingest_all(results)
+    assert read.part_states(results)["a"][0] == "done"
+    assert read.failures(results) == []
+
+
+@pytest.mark.parametrize("damage", ["flip", "truncate", "empty"])
+def test_damaged_segments_are_left_out_and_set_aside(results: Path, damage: str) -> None:
+    path = segments.write(results, [part("a")])
+    content = bytearray(path.read_bytes())
+    content[20] ^= 1
+    path.write_bytes({"flip": bytes(content), "truncate": bytes(content[:-5]), "empty": b""}[damage])
+    segments.write(results, [part("b")])
+    done = ingest.ingest_all(results)
+    assert done.damaged == [path]
+    assert set(read.part_states(results)) == {"b"}
+    assert segments.set_damaged_aside(results) == [results / "damaged" / path.name]
+    assert not path.exists()
+
+
+def test_a_damaged_run_file_is_left_out(results: Path) -> None:
+    run = add_run(results, ["a"])
+    path = results / "runs" / f"{run}.json"
+    path.write_text(path.read_text().replace("job0", "job9"))
+    assert ingest.ingest_all(results).damaged == [path]
+    assert read.results(results, "job") == []
+
+
+def test_status_words(results: Path) -> None:
+    add_run(results, ["a", "b"], seeds=3)
+    segments.write(results, [part("a0"), part("b0"), part("a1"), part("b1", status="failed")])
+    ingest.ingest_all(results)
+    rows = {row["seed"]: row for row in read.results(results, "job")}
+    assert [rows[seed]["status"] for seed in range(3)] == ["done", "failed", "planned"]
+    assert rows[0]["auroc"] == 1.0
+    assert rows[1]["auroc"] is None
+    assert rows[1]["error"] == "b: boom"
+    (cell,) = read.results(results, "dataset")
+    assert (cell["n_seeds"], cell["n_planned"], cell["n_failed"], cell["complete"]) == (1, 3, 1, False)
+    assert cell["auroc_std"] is None
+
+
+def test_a_category_without_anomalies_gives_no_job_metric(results: Path) -> None:
+    """A mean over the categories that happen to have a value would pass for the whole."""
+    add_run(results, ["a", "b"])
+    lonely = part("b0").model_copy(update={"labels": (0, 0)})
+    segments.write(results, [part("a0"), lonely])
+    ingest.ingest_all(results)
+    (job,) = read.results(results, "job")
+    assert (job["status"], job["auroc"]) == ("done", None)
+
+
+def test_a_smaller_later_grid_does_not_leave_its_cells_incomplete(results: Path) -> None:
+    add_run(results, ["a"], seeds=3)
+    segments.write(results, [part("a0"), part("a1")])
+    ingest.ingest_all(results)
+    assert not read.results(results)[0]["complete"]
+    add_run(results, ["a"], seeds=2)
+    ingest.ingest_all(results)
+    (cell,) = read.results(results)
+    assert (cell["complete"], cell["n_seeds"]) == (True, 2)
+
+
+def test_tasks_are_recorded(results: Path) -> None:
+    task = TaskRecord(
+        task_id="t",
+        run_id="r",
+        stage="score",
+        dataset="d",
+        category="c",
+        node="n",
+        node_ip="1",
+        pid=2,
+        driver_pid=1,
+        started=1,
+        ended=2,
+    )
+    segments.write(results, [task])
+    ingest.ingest_all(results)
+    with read.connect(results) as connection:
+        assert read.query(connection, "SELECT node, pid FROM tasks") == [{"node": "n", "pid": 2}]
+
+
+def test_rebuilding_gives_the_same_tables(results: Path) -> None:
+    add_run(results, ["a", "b"])
+    segments.write(results, [part("a0")])
+    segments.write(results, [part("b0", status="failed")])
+    ingest.ingest_all(results)
+
+    def content() -> str:
+        with read.connect(results) as connection:
+            names = [
+                n
+                for (n,) in connection.execute("SELECT table_name FROM duckdb_tables() ORDER BY 1").fetchall()
+            ]
+            skipped = {"migrations", "meta"}
+            return json.dumps(
+                {
+                    n: sorted(map(repr, connection.execute(f"FROM {n}").fetchall()))
+                    for n in names
+                    if n not in skipped
+                }
+            )
+
+    before = content()
+    ingest.rebuild(results)
+    assert content() == before
+
+
+def test_an_unchanged_folder_is_not_published_again(results: Path) -> None:
+    segments.write(results, [part("a")])
+    assert ingest.ingest_all(results).published
+    inode = Layout(results).published.stat().st_ino
+    assert not ingest.ingest(results).published
+    assert Layout(results).published.stat().st_ino == inode
+
+
+def test_a_newer_database_is_refused() -> None:
+    with duckdb.connect() as connection:
+        schema.migrate(connection)
+        connection.execute("INSERT INTO migrations VALUES ('9999_future', now()::TIMESTAMP)")
+        with pytest.raises(StoreError, match="newer version"):
+            schema.migrate(connection)
+
+
+def test_migrating_twice_changes_nothing() -> None:
+    with duckdb.connect() as connection:
+        schema.migrate(connection)
+        before = connection.execute("SELECT name, applied FROM migrations ORDER BY name").fetchall()
+        schema.migrate(connection)
+        assert connection.execute("SELECT name, applied FROM migrations ORDER BY name").fetchall() == before
+
+
+def test_the_ingester_process_works_until_its_input_closes(results: Path) -> None:
+    command = [sys.executable, "-m", "gad.harness.store.ingest", str(results)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE) as process:
+        assert process.stdin is not None
+        segments.write(results, [part("a")])
+        wait_for(lambda: "a" in read.part_states(results), 20, "the first part")
+        segments.write(results, [part("b")])
+        process.stdin.close()
+        assert process.wait(timeout=20) == 0
+    assert set(read.part_states(results)) == {"a", "b"}
+
+
+def test_empty_and_missing_folders(tmp_path: Path) -> None:
+    assert read.results(tmp_path) == []
+    with pytest.raises(StoreError, match="harness submit"), read.connect(tmp_path):
+        pass
