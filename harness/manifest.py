@@ -17,12 +17,17 @@ import shutil
 import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from functools import cache
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
 from gad.harness import atomic
 from gad.harness.errors import DataError
 from gad.harness.ids import canonical, samples_digest
 from gad.harness.nouns import Category, DatasetInfo, Frozen, Protocol, Sample
+
+if TYPE_CHECKING:
+    import duckdb
 
 SUMMARY = "dataset.json"
 MANIFEST = "manifest.parquet"
@@ -237,14 +242,33 @@ def read_samples(
     columns = ", ".join(f'"{name}"' for name in COLUMNS)
     query = f"SELECT {columns} FROM read_parquet(?) WHERE {where} ORDER BY category, split, id"  # noqa: S608
     try:
-        with duckdb.connect() as connection:
-            rows = connection.execute(query, [str(prepared.manifest_path), *filters.values()]).fetchall()
+        with _reader().cursor() as cursor:
+            rows = cursor.execute(query, [str(prepared.manifest_path), *filters.values()]).fetchall()
     except duckdb.Error as error:
         raise DataError(
             f"dataset {prepared.name!r}: {prepared.manifest_path} cannot be read ({error})",
             fix=f"Run `harness data prepare {prepared.name}` again.",
         ) from error
     return [_sample(dict(zip(COLUMNS, row, strict=True))) for row in rows]
+
+
+def test_digests(prepared: Prepared, categories: Sequence[str]) -> set[str]:
+    """Content digests of the test images of some categories (an image in several counts once)."""
+    query = "SELECT DISTINCT digest FROM read_parquet(?) WHERE split = 'test' AND category = ANY(?)"
+    with _reader().cursor() as cursor:
+        rows = cursor.execute(query, [str(prepared.manifest_path), list(categories)]).fetchall()
+    return {digest for (digest,) in rows}
+
+
+test_digests.__test__ = False  # type: ignore[attr-defined]
+
+
+@cache
+def _reader() -> duckdb.DuckDBPyConnection:
+    """One in-memory database for all manifests: opening one takes longer than reading a manifest."""
+    import duckdb
+
+    return duckdb.connect()
 
 
 def _sample(row: dict[str, object]) -> Sample:

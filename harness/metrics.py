@@ -17,57 +17,55 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    Labels = NDArray[np.int8]
+    Scored = NDArray[np.float64]
+
 METRICS_VERSION = 1
 
 
-def auroc(labels: NDArray[np.int8], scores: NDArray[np.float64]) -> float | None:
+def auroc(labels: Labels, scores: Scored) -> float | None:
     """Area under the ROC curve; ties count half."""
-    from sklearn.metrics import roc_auc_score
-
-    return float(roc_auc_score(labels, scores)) if _both(labels) else None
+    return summary(labels, scores).auroc
 
 
-def auprc(labels: NDArray[np.int8], scores: NDArray[np.float64]) -> float | None:
+def auprc(labels: Labels, scores: Scored) -> float | None:
     """Average precision: the step-wise sum over the precision-recall curve."""
-    from sklearn.metrics import average_precision_score
-
-    return float(average_precision_score(labels, scores)) if _both(labels) else None
+    return summary(labels, scores).auprc
 
 
-def f1_max(labels: NDArray[np.int8], scores: NDArray[np.float64]) -> float | None:
+def f1_max(labels: Labels, scores: Scored) -> float | None:
     """Largest F1 over all thresholds."""
-    from sklearn.metrics import precision_recall_curve
-
-    if not _both(labels):
-        return None
-    precision, recall, _ = precision_recall_curve(labels, scores)
-    defined = (precision + recall) > 0
-    precision, recall = precision[defined], recall[defined]
-    return float((2 * precision * recall / (precision + recall)).max())
+    return summary(labels, scores).f1_max
 
 
-def fpr95(labels: NDArray[np.int8], scores: NDArray[np.float64]) -> float | None:
+def fpr95(labels: Labels, scores: Scored) -> float | None:
     """Smallest false positive rate at a true positive rate of 95 % or more."""
-    from sklearn.metrics import roc_curve
-
-    if not _both(labels):
-        return None
-    false_positive, true_positive, _ = roc_curve(labels, scores, drop_intermediate=False)
-    return float(false_positive[true_positive >= 0.95].min())
+    return summary(labels, scores).fpr95
 
 
-def summary(labels: NDArray[np.int8], scores: NDArray[np.float64]) -> Result:
-    """All image-level metrics of one part."""
+def summary(labels: Labels, scores: Scored) -> Result:
+    """All image-level metrics of one part, from one ROC and one precision-recall curve."""
     anomalous = int((labels == 1).sum())
-    return Result(
-        auroc=auroc(labels, scores),
-        auprc=auprc(labels, scores),
-        f1_max=f1_max(labels, scores),
-        fpr95=fpr95(labels, scores),
-        n_normal=len(labels) - anomalous,
-        n_anomalous=anomalous,
-    )
+    counts = {"n_normal": len(labels) - anomalous, "n_anomalous": anomalous}
+    if not 0 < anomalous < len(labels):
+        return Result(auroc=None, auprc=None, **counts)
+    return Result.model_validate({**_curves(labels, scores), **counts})
 
 
-def _both(labels: NDArray[np.int8]) -> bool:
-    return bool((labels == 0).any() and (labels == 1).any())
+def _curves(labels: Labels, scores: Scored) -> dict[str, float]:
+    import sklearn
+    from sklearn.metrics import auc, precision_recall_curve, roc_curve
+
+    # The scores were checked when they came in; checking them again would take most of the time.
+    with sklearn.config_context(assume_finite=True, skip_parameter_validation=True):
+        false_positive, true_positive, _ = roc_curve(labels, scores, drop_intermediate=False)
+        precision, recall, _ = precision_recall_curve(labels, scores)
+        area = auc(false_positive, true_positive)
+    defined = (precision + recall) > 0
+    f1 = 2 * precision[defined] * recall[defined] / (precision[defined] + recall[defined])
+    return {
+        "auroc": float(area),
+        "auprc": float(((recall[:-1] - recall[1:]) * precision[:-1]).sum()),
+        "f1_max": float(f1.max()),
+        "fpr95": float(false_positive[true_positive >= 0.95].min()),
+    }

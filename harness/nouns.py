@@ -17,7 +17,8 @@ Precision = Literal["fp32", "bf16", "fp16"]
 class Frozen(BaseModel):
     """Immutable, and strict about names: an unknown field is an error, never ignored."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+    # defer_build: validators are made when first used, which keeps imports (and so `--help`) quick.
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True, defer_build=True)
 
 
 class Sample(Frozen):

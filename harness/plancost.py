@@ -27,16 +27,15 @@ def _distinct(plan: Plan, source: Source, categories: dict[str, set[str]]) -> in
             for c in source.categories
             if c.category in categories
         )
-    digests: set[str] = set()
-    tests: dict[str, list[manifest.Sample]] = {}
-    for sample in manifest.read_samples(source.prepared):
-        if sample.category not in categories:
-            continue
-        if sample.split == "test":
-            tests.setdefault(sample.category, []).append(sample)
-        elif sample.id in categories[sample.category]:
-            digests.add(sample.digest)
-    for name, found in tests.items():
-        kept = prompts.limit_tests(source.name, name, found, plan.grid.limits.test_images)
-        digests.update(sample.digest for sample in kept)
+    if plan.grid.limits.test_images is None:
+        digests = manifest.test_digests(source.prepared, list(categories))
+    else:
+        digests = set()
+        for name in categories:
+            found = manifest.read_samples(source.prepared, category=name, split="test")
+            kept = prompts.limit_tests(source.name, name, found, plan.grid.limits.test_images)
+            digests.update(sample.digest for sample in kept)
+    for (dataset, category, _), drawn in plan.prompt_sets.items():
+        if dataset == source.name and category in categories:
+            digests.update(sample.digest for sample in drawn.samples if sample.id in categories[category])
     return len(digests)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -47,6 +48,12 @@ def known_segments(connection: duckdb.DuckDBPyConnection) -> set[str]:
     return {name for (name,) in connection.execute("SELECT name FROM segments").fetchall()}
 
 
+JOB_COLUMNS = (
+    "job_id, name, model, options, dataset, protocol, shots, seed, training_seed, test_images, "
+    "method_key, column_key, method_fields, column_fields, invalid, first_run, last_run"
+)
+
+
 def add_run(connection: duckdb.DuckDBPyConnection, run_id: str, fields: dict[str, Any]) -> None:
     """Insert a run and its jobs; a job planned before keeps its first run and gets a newer last one."""
     spec = json.dumps(fields["spec"], sort_keys=True)
@@ -54,35 +61,51 @@ def add_run(connection: duckdb.DuckDBPyConnection, run_id: str, fields: dict[str
         "INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?, ?, ?)",
         [run_id, fields["grid"], fields["command"], fields["started"], fields["version"], spec],
     )
-    environment = [[run_id, key, value] for key, value in sorted(fields["environment"].items())]
-    if environment:
-        connection.executemany("INSERT INTO environment VALUES (?, ?, ?)", environment)
-    if not fields["jobs"]:
-        return
-    rows = [
+    environment = [(run_id, key, value) for key, value in sorted(fields["environment"].items())]
+    _insert(connection, "INSERT INTO environment", "run_id, key, value", environment)
+    method_fields = {key: json.dumps(value, sort_keys=True) for key, value in fields["method_fields"].items()}
+    column_fields = {key: json.dumps(value, sort_keys=True) for key, value in fields["column_fields"].items()}
+    own = JOB_COLUMNS.split(", ")[:12]
+    _insert(
+        connection,
+        "INSERT INTO jobs",
+        JOB_COLUMNS,
         [
-            *(
-                job[name]
-                for name in ("job_id", "name", "model", "options", "dataset", "protocol", "shots", "seed")
-            ),
-            *(job[name] for name in ("training_seed", "test_images", "method_key", "column_key")),
-            json.dumps(fields["method_fields"][job["method_key"]], sort_keys=True),
-            json.dumps(fields["column_fields"][job["column_key"]], sort_keys=True),
-            job["invalid"],
-            run_id,
-            run_id,
-        ]
-        for job in fields["jobs"]
-    ]
-    connection.executemany(
-        f"INSERT INTO jobs VALUES ({', '.join('?' * 17)}) ON CONFLICT (job_id) DO UPDATE SET "  # noqa: S608
+            (
+                *(job[name] for name in own),
+                method_fields[job["method_key"]],
+                column_fields[job["column_key"]],
+                *(job["invalid"], run_id, run_id),
+            )
+            for job in fields["jobs"]
+        ],
+        "ON CONFLICT (job_id) DO UPDATE SET "
         "invalid = CASE WHEN excluded.last_run > last_run THEN excluded.invalid ELSE invalid END, "
         "first_run = least(first_run, excluded.first_run), last_run = greatest(last_run, excluded.last_run)",
-        rows,
     )
-    parts = [[job["job_id"], category, part] for job in fields["jobs"] for category, part in job["parts"]]
-    if parts:
-        connection.executemany("INSERT OR REPLACE INTO job_parts VALUES (?, ?, ?)", parts)
+    parts = [(job["job_id"], category, part) for job in fields["jobs"] for category, part in job["parts"]]
+    _insert(connection, "INSERT OR REPLACE INTO job_parts", "job_id, category, part_id", parts)
+
+
+def _insert(
+    connection: duckdb.DuckDBPyConnection,
+    verb: str,
+    columns: str,
+    rows: Sequence[tuple[Any, ...]],
+    conflict: str = "",
+) -> None:
+    """Insert many rows at once: through Arrow, a thousand times faster than one statement a row."""
+    import pyarrow as pa
+
+    if not rows:
+        return
+    names = columns.split(", ")
+    incoming = pa.table(
+        {name: list(values) for name, values in zip(names, zip(*rows, strict=True), strict=True)}
+    )
+    connection.register("incoming", incoming)
+    connection.execute(f"{verb} ({columns}) SELECT {columns} FROM incoming {conflict}")  # noqa: S608
+    connection.unregister("incoming")
 
 
 def add_segment(connection: duckdb.DuckDBPyConnection, path: Path) -> int:
@@ -134,18 +157,15 @@ def _add_parts(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
 
 
 def _add_metrics(connection: duckdb.DuckDBPyConnection) -> None:
-    import numpy as np
-
     from gad.harness import metrics
 
+    fresh = connection.sql("SELECT part_id, labels, scores FROM fresh WHERE status = 'done'").to_arrow_table()
     rows: list[tuple[str, str, float]] = []
-    cursor = connection.execute("SELECT part_id, labels, scores FROM fresh WHERE status = 'done'")
-    for part_id, labels, scores in cursor.fetchall():
-        result = metrics.summary(np.asarray(labels, dtype=np.int8), np.asarray(scores, dtype=np.float64))
+    for part_id, labels, scores in zip(*(fresh.column(name) for name in fresh.column_names), strict=True):
+        result = metrics.summary(labels.values.to_numpy(), scores.values.to_numpy())
         values = result.model_dump(exclude={"n_normal", "n_anomalous"})
-        rows += [(part_id, name, value) for name, value in values.items() if value is not None]
-    if rows:
-        connection.executemany("INSERT OR REPLACE INTO metrics VALUES (?, ?, ?)", rows)
+        rows += [(part_id.as_py(), name, value) for name, value in values.items() if value is not None]
+    _insert(connection, "INSERT OR REPLACE INTO metrics", "part_id, metric, value", rows)
 
 
 def drop_segment(connection: duckdb.DuckDBPyConnection, name: str) -> None:

@@ -128,6 +128,8 @@ def rebuild(results: Path) -> Ingested:
 
 def main(results: Path) -> None:
     """Ingest every second until standard input closes, then once more to the end."""
+    import sklearn.metrics  # noqa: F401  # takes seconds: better now than when the first results wait
+
     closing = False
     while not closing:
         started = time.monotonic()

@@ -42,8 +42,9 @@ CREATE TABLE tasks (
 """
 
 # A job's status as the files tell it; "running" is added by readers, who know which runs are alive.
+# Sums of floats depend on their order, so every mean names one: the same files give the same bits.
 # A cell (method, dataset, column, K) is complete when every job that its latest run asked for is done.
-VIEWS = """
+_VIEWS = """
 CREATE VIEW category_results AS
 SELECT j.job_id, j.model, j.options, j.dataset, j.shots, j.seed, j.training_seed, jp.category, jp.part_id,
        coalesce(p.status, CASE WHEN j.invalid <> '' THEN 'skipped' ELSE 'planned' END) AS status,
@@ -60,12 +61,9 @@ LEFT JOIN (
 CREATE VIEW job_results AS
 WITH totals AS (
     SELECT job_id, count(*) AS n_parts, count(*) FILTER (status = 'done') AS n_done,
-           count(*) FILTER (status = 'failed') AS n_failed, sum(seconds) AS seconds,
+           count(*) FILTER (status = 'failed') AS n_failed,
            min(category || ': ' || error) FILTER (status = 'failed') AS error,
-           CASE WHEN count(auroc) = count(*) THEN avg(auroc) END AS auroc,
-           CASE WHEN count(auprc) = count(*) THEN avg(auprc) END AS auprc,
-           CASE WHEN count(f1_max) = count(*) THEN avg(f1_max) END AS f1_max,
-           CASE WHEN count(fpr95) = count(*) THEN avg(fpr95) END AS fpr95
+@JOB@ sum(seconds ORDER BY category) AS seconds
     FROM category_results GROUP BY job_id)
 SELECT j.job_id, j.name, j.model, j.options, j.dataset, j.protocol, j.shots, j.seed, j.training_seed,
        CASE WHEN j.invalid <> '' THEN 'skipped' WHEN t.n_done = t.n_parts THEN 'done'
@@ -84,18 +82,23 @@ wanted AS (
 SELECT model, options, dataset, protocol, shots, method_key, column_key, test_images,
        count(*) FILTER (status = 'done') AS n_seeds, count(*) AS n_planned,
        count(*) FILTER (status = 'failed') AS n_failed, bool_and(status = 'done') AS complete,
-       CASE WHEN count(auroc) = count(*) FILTER (status = 'done') THEN avg(auroc) END AS auroc_mean,
-       CASE WHEN count(auroc) = count(*) FILTER (status = 'done') THEN stddev_samp(auroc) END AS auroc_std,
-       CASE WHEN count(auprc) = count(*) FILTER (status = 'done') THEN avg(auprc) END AS auprc_mean,
-       CASE WHEN count(auprc) = count(*) FILTER (status = 'done') THEN stddev_samp(auprc) END AS auprc_std,
-       CASE WHEN count(f1_max) = count(*) FILTER (status = 'done') THEN avg(f1_max) END AS f1_max_mean,
-       CASE WHEN count(f1_max) = count(*) FILTER (status = 'done') THEN stddev_samp(f1_max) END AS f1_max_std,
-       CASE WHEN count(fpr95) = count(*) FILTER (status = 'done') THEN avg(fpr95) END AS fpr95_mean,
-       CASE WHEN count(fpr95) = count(*) FILTER (status = 'done') THEN stddev_samp(fpr95) END AS fpr95_std,
-       max(last_run) AS last_run
+@DATASET@       max(last_run) AS last_run
 FROM wanted GROUP BY ALL;
 """
 
+
+def _with_metrics(views: str) -> str:
+    """Fill in the columns that are alike for every metric. A mean over less than all is no mean: NULL."""
+    job = dataset = ""
+    for metric in ("auroc", "auprc", "f1_max", "fpr95"):
+        job += f"CASE WHEN count({metric}) = count(*) THEN avg({metric} ORDER BY category) END AS {metric},\n"
+        for function, name in (("avg", "mean"), ("stddev_samp", "std")):
+            value = f"{function}({metric} ORDER BY seed, training_seed)"
+            dataset += f"CASE WHEN count({metric}) = n_seeds THEN {value} END AS {metric}_{name},\n"
+    return views.replace("@JOB@", job).replace("@DATASET@", dataset)
+
+
+VIEWS = _with_metrics(_VIEWS)
 MIGRATIONS: tuple[tuple[str, str], ...] = (("0001_tables", TABLES), ("0002_views", VIEWS))
 
 

@@ -76,3 +76,13 @@ def test_by_hand() -> None:
 def test_one_class_alone_has_no_metric(label: int) -> None:
     found = metrics.summary(np.full(3, label, dtype=np.int8), np.arange(3.0))
     assert (found.auroc, found.auprc, found.f1_max, found.fpr95) == (None, None, None, None)
+
+
+@given(scored)
+def test_they_are_scikit_learns(rows: list[tuple[int, int]]) -> None:
+    """The two areas come from the curves; scikit-learn's own functions must say the same."""
+    from sklearn.metrics import average_precision_score, roc_auc_score
+
+    labels, scores = arrays(rows)
+    assert metrics.auroc(labels, scores) == pytest.approx(roc_auc_score(labels, scores), abs=1e-15)
+    assert metrics.auprc(labels, scores) == pytest.approx(average_precision_score(labels, scores), abs=1e-15)
