@@ -10,7 +10,7 @@ DEMO_DIR ?= .
 
 ROOTS := harness models datasets leaderboard grids
 
-.PHONY: demo test install check bench screenshots clean
+.PHONY: demo test install check screenshots clean
 
 install: $(VENV)/.installed
 
@@ -39,6 +39,11 @@ check: install .typing/gad
 
 test: check
 	$(BIN)/python -m pytest
+
+# The README's picture, from the demo's results.
+screenshots: install
+	DEMO_SERVE=0 $(MAKE) demo
+	$(BIN)/python -m gad.leaderboard.screenshot --results $(DEMO_DIR)/gad-results --out docs/leaderboard.png
 
 clean:
 	rm -rf .typing build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
