@@ -130,6 +130,9 @@ def status(results: ResultsDir = RESULTS, as_json: AsJson = False) -> None:
         keys = ("part_id", "model", "dataset", "category", "shots", "seed", "attempts", "error_type", "error")
         print_json({"jobs": jobs, "runs": going, "failures": [{k: f[k] for k in keys} for f in failed]})
         return
+    if not jobs and not going:
+        print(f"no results in {results} yet; `harness submit --grid demo` makes some", file=sys.stderr)
+        return
     print_table(["jobs", ""], [[word, str(count)] for word, count in jobs.items()])
     for run in going:
         score = run["score"]

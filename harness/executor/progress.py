@@ -45,6 +45,7 @@ class Progress:
         self.bars: RichProgress | None = None
         if sys.stderr.isatty():
             self._open_bars()
+        self.show()
 
     def show(self, *, ended: bool = False, note: str = "") -> None:
         now = time.monotonic()

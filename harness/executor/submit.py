@@ -138,7 +138,8 @@ def _run(
     from gad.harness.executor.progress import Counts, Progress
     from gad.harness.executor.recorder import Recorder
 
-    with catching_signals() as stop, cluster.session(settings.address, settings.workers) as cpus:
+    # Signals after Ray, which would replace the handler for terminations by its own.
+    with cluster.session(settings.address, settings.workers) as cpus, catching_signals() as stop:
         nodes = cluster.preflight(_sentinels(work))
         print(f"{work.parts} parts to score on {nodes} node(s), {cpus} CPUs", file=sys.stderr)
         run_id = _record_run(plan, settings)

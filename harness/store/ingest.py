@@ -128,8 +128,6 @@ def rebuild(results: Path) -> Ingested:
 
 def main(results: Path) -> None:
     """Ingest every second until standard input closes, then once more to the end."""
-    import sklearn.metrics  # noqa: F401  # takes seconds: better now than when the first results wait
-
     closing = False
     while not closing:
         started = time.monotonic()
@@ -137,9 +135,12 @@ def main(results: Path) -> None:
             ingest(results)
         except OSError as error:
             print(f"ingester: {error}; trying again", file=sys.stderr, flush=True)
+        took = time.monotonic() - started
+        # This import takes seconds: now that the planned jobs are on show, before results wait for it.
+        import sklearn.metrics  # noqa: F401
+
         # Publishing copies the database: rest at least three times as long as a pass took.
-        pause = max(INTERVAL_S, 3 * (time.monotonic() - started))
-        closing = _stdin_closed(pause)
+        closing = _stdin_closed(max(INTERVAL_S, 3 * took))
     ingest_all(results)
 
 

@@ -81,8 +81,13 @@ def query(
 
 
 def results(results_folder: Path, by: By = "dataset") -> list[dict[str, Any]]:
-    """All results at one level, with "running" told from "planned". An empty folder gives an empty list."""
-    if not Layout(results_folder).published.is_file() and not has_files(results_folder):
+    """All results at one level, with "running" told from "planned".
+
+    A folder without results, or whose first run has only just begun, gives an empty list.
+    """
+    if not Layout(results_folder).published.is_file() and (
+        not has_files(results_folder) or any(run["alive"] for run in live.read_all(results_folder))
+    ):
         return []
     with connect(results_folder) as connection:
         rows = query(connection, f"SELECT {COLUMNS[by]} FROM {VIEW[by]} ORDER BY {ORDER[by]}")  # noqa: S608

@@ -15,7 +15,7 @@ from support import wait_for
 
 from gad.harness.errors import StoreError
 from gad.harness.nouns import Grid, Job, ModelChoice, Part
-from gad.harness.store import ingest, read, runs, schema, segments
+from gad.harness.store import ingest, live, read, runs, schema, segments
 from gad.harness.store.layout import Layout
 from gad.harness.store.records import PartRecord, TaskRecord
 
@@ -276,3 +276,12 @@ def test_empty_and_missing_folders(tmp_path: Path) -> None:
     assert read.results(tmp_path) == []
     with pytest.raises(StoreError, match="harness submit"), read.connect(tmp_path):
         pass
+
+
+def test_a_run_that_has_only_just_begun_is_no_error(results: Path) -> None:
+    """Its file is there, the database not yet: readers see nothing, and are not told to rebuild."""
+    run = add_run(results, ["a"])
+    with pytest.raises(StoreError, match="db rebuild"):
+        read.results(results)
+    live.write(results, run, {})
+    assert read.results(results) == []
