@@ -82,13 +82,25 @@ def to_pixels(image: Image.Image, wanted: ImageInput) -> NDArray[np.uint8]:
     if wanted.resize == "squash":
         image = image.resize((size, size), Image.Resampling.BICUBIC)
     else:
-        width, height = image.size
-        scale = size / min(width, height)
-        wide, high = (max(size, round(side * scale)) for side in (width, height))
-        image = image.resize((wide, high), Image.Resampling.BICUBIC)
-        left, top = (wide - size) // 2, (high - size) // 2
-        image = image.crop((left, top, left + size, top + size))
+        image = _centre_crop(image, size)
     return np.asarray(_to_rgb(image), dtype=np.uint8)
+
+
+def _centre_crop(image: Image.Image, size: int) -> Image.Image:
+    """Resize the short side to ``size`` and cut the centre, rounding exactly as torchvision does.
+
+    The long side is truncated, the offsets are rounded half to even: scores of released checkpoints
+    depend on it to the pixel.
+    """
+    width, height = image.size
+    if width <= height:
+        wide, high = size, int(size * height / width)
+    else:
+        wide, high = int(size * width / height), size
+    if (wide, high) != image.size:
+        image = image.resize((wide, high), Image.Resampling.BICUBIC)
+    left, top = round((wide - size) / 2.0), round((high - size) / 2.0)
+    return image.crop((left, top, left + size, top + size))
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:

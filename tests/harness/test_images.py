@@ -1,0 +1,83 @@
+"""From a file to pixels: the same as torchvision's CLIP preprocessing, and errors that name the file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from gad.harness import images
+from gad.harness.errors import DataError
+from gad.harness.nouns import ImageInput, Sample
+
+MODES = ("RGB", "L", "P", "RGBA", "LA", "1", "CMYK")
+
+
+def picture(width: int, height: int, mode: str = "RGB", seed: int = 0) -> Image.Image:
+    pixels = np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    return Image.fromarray(pixels).convert(mode)
+
+
+@settings(max_examples=60)
+@given(st.integers(1, 90), st.integers(1, 90), st.sampled_from(MODES), st.integers(1, 64))
+def test_crop_is_torchvisions(width: int, height: int, mode: str, size: int) -> None:
+    """Resize (short side, bicubic, antialiased) -> CenterCrop -> RGB, to the pixel, any size and mode."""
+    from torchvision.transforms import CenterCrop, Compose, InterpolationMode, Resize
+
+    image = picture(width, height, mode)
+    reference = Compose([Resize(size, InterpolationMode.BICUBIC), CenterCrop(size)])(image).convert("RGB")
+    found = images.to_pixels(image, ImageInput(size=size, resize="crop"))
+    assert np.array_equal(found, np.asarray(reference))
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_squash_keeps_everything(mode: str) -> None:
+    image = picture(50, 20, mode)
+    found = images.to_pixels(image, ImageInput(size=16))
+    assert found.shape == (16, 16, 3)
+    assert np.array_equal(found, np.asarray(image.resize((16, 16), Image.Resampling.BICUBIC).convert("RGB")))
+
+
+def test_sixteen_bits_keep_their_picture() -> None:
+    ramp = np.tile(np.linspace(0, 65535, 64).astype(np.uint16), (64, 1))
+    found = images.to_pixels(Image.fromarray(ramp), ImageInput(size=64))
+    assert np.abs(found[0, :, 0].astype(int) - (ramp[0] >> 8)).max() <= 1
+
+
+def sample(path: str, digest: str, **fields: object) -> Sample:
+    known = {"id": path, "path": path, "label": 0, "split": "test", "category": "c", "digest": digest}
+    return Sample.model_validate({**known, **fields})
+
+
+def test_a_crop_of_a_file(tmp_path: Path) -> None:
+    image = picture(30, 20)
+    image.save(tmp_path / "a.png")
+    digest = images.stored_digest((tmp_path / "a.png").read_bytes(), (5, 2, 15, 12))
+    found = images.open_image(tmp_path, sample("a.png", digest, crop=(5, 2, 15, 12)))
+    assert np.array_equal(np.asarray(found), np.asarray(image)[2:12, 5:15])
+
+
+def test_an_index_of_an_array(tmp_path: Path) -> None:
+    stack = np.random.default_rng(0).integers(0, 256, (3, 8, 8), dtype=np.uint8)
+    np.save(tmp_path / "a.npy", stack)
+    found = images.open_image(tmp_path, sample("a.npy", images.array_digest(stack[1]), index=1))
+    assert np.array_equal(np.asarray(found), stack[1])
+
+
+@pytest.mark.parametrize("content", [b"", b"not an image", b"\x89PNG\r\n\x1a\n broken"])
+def test_an_unreadable_file_is_named(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "bad.png").write_bytes(content)
+    with pytest.raises(DataError, match=r"cannot read image .*bad\.png"):
+        images.open_image(tmp_path, sample("bad.png", "00"))
+
+
+def test_a_changed_or_missing_file_is_named(tmp_path: Path) -> None:
+    picture(8, 8).save(tmp_path / "a.png")
+    with pytest.raises(DataError, match="changed since the dataset was prepared"):
+        images.open_image(tmp_path, sample("a.png", "00" * 32))
+    with pytest.raises(DataError, match=r"cannot read image .*gone\.png"):
+        images.open_image(tmp_path, sample("gone.png", "00"))
