@@ -77,14 +77,15 @@ def part_id(
     category: str,
     text: str,
     seed: int,
-    training_seed: int | None,
+    training: str,
     prompts: Iterable[tuple[str, str]],
     queries: str,
 ) -> str:
     """Id of a job's share of one category: everything its scores depend on, and nothing else.
 
     ``prompts`` are (sample id, content digest) pairs in order; ``queries`` is the digest of the test
-    samples (:func:`samples_digest`). A file added to another category changes the column key and the
+    samples (:func:`samples_digest`); ``training`` names the exact training behind a trained detector
+    (auxiliary data, K, training seed), empty for one that is not trained. A file added to another category changes the column key and the
     job id, but not this, so finished parts are used again.
     """
     return short_id(
@@ -95,7 +96,7 @@ def part_id(
             "category": category,
             "text": text,
             "seed": seed,
-            "training_seed": training_seed,
+            "training": training,
             "prompts": [list(pair) for pair in prompts],
             "queries": queries,
         },

@@ -194,7 +194,7 @@ class _Planner:
                 category=category.category,
                 text=category.text,
                 seed=seed,
-                training_seed=None,
+                training="",
                 prompts=[(s.id, s.digest) for s in drawn],
                 queries=self._query_digest(prepared, category),
             ),

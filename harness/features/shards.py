@@ -15,7 +15,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import io
-import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -96,7 +95,7 @@ def streams_in(store: Path) -> list[Stream]:
     if not store.is_dir():
         return []
     pairs = sorted((path.parent.name, path.name) for path in store.glob("*/*") if path.is_dir())
-    return [Stream(encoder=e, name=n) for e, n in pairs if re.match(ENCODER, e) and re.match(NAME, n)]
+    return [Stream(encoder=e, name=n) for e, n in pairs if re.fullmatch(ENCODER, e) and re.fullmatch(NAME, n)]
 
 
 def names_in(folder: Path) -> list[str]:
@@ -118,16 +117,17 @@ def make(stream: Stream, digests: Sequence[str], rows: np.ndarray) -> tuple[Inde
             f"Features {stream}: {len(digests)} digests and an array of shape {rows.shape}; "
             "expected one row [...] for each digest"
         )
-    for digest, row in zip(digests, rows, strict=True):
-        if not np.isfinite(row).all():
+    for digest, values in zip(digests, rows, strict=True):
+        if not np.isfinite(values).all():
             raise DataError(
                 f"Features {stream}: the row of image or text {digest} holds NaN or infinite values",
                 fix="The encoder overflowed or its weights are damaged; try fp32 precision.",
             )
-    first = {digest: row for row, digest in reversed(list(enumerate(digests)))}
+    first: dict[str, int] = {}
+    for row, digest in enumerate(digests):
+        first.setdefault(digest, row)
     if len(first) < len(digests):
-        keep = sorted(first.values())
-        digests, rows = [digests[row] for row in keep], rows[keep]
+        digests, rows = list(first), rows[list(first.values())]
     buffer = io.BytesIO()
     np.save(buffer, np.ascontiguousarray(rows), allow_pickle=False)
     data = buffer.getvalue()
@@ -170,8 +170,8 @@ def open_rows(folder: Path, name: str, index: Index) -> np.ndarray | None:
 
 def set_aside(folder: Path, name: str) -> None:
     """Move a damaged shard to ``damaged/``, index first. Another process may be doing the same."""
-    (folder / DAMAGED).mkdir(parents=True, exist_ok=True)
-    for suffix in (".json", ".npy"):
+    for file in (f"{name}.json", f"{name}.npy"):
         with contextlib.suppress(FileNotFoundError):
-            os.replace(folder / f"{name}{suffix}", folder / DAMAGED / f"{name}{suffix}")
-    atomic.fsync_file(folder)
+            if (folder / file).exists():
+                (folder / DAMAGED).mkdir(exist_ok=True)
+                atomic.rename_durably(folder / file, folder / DAMAGED / file)

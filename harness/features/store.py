@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -22,7 +21,7 @@ from gad.harness.features import shards
 from gad.harness.features.shards import Stream, StreamInfo
 from gad.harness.features.view import StreamView
 
-LEFTOVER_SECONDS = 3600.0  # younger temporary files may belong to a writer that is still at work
+HOUR = 3600.0  # younger temporary files may belong to a writer that is still at work
 
 
 class MissingFeatures(DataError):
@@ -72,7 +71,6 @@ class FeatureStore:
             return
         view, folder = self._view(stream), shards.folder_of(self.folder, stream)
         target, name = folder / f"{index.name}.npy", index.name
-        view.check_layout(index)
         self.folder.mkdir(parents=True, exist_ok=True)
         # The data is written outside the lock, in the store's own folder, which nobody removes.
         temporary = atomic.temporary_name(self.folder / target.name)
@@ -82,9 +80,10 @@ class FeatureStore:
                 handle.flush()
                 os.fsync(handle.fileno())
             with self._lock():
-                folder.mkdir(parents=True, exist_ok=True)
-                for made in (self.folder, folder.parent):
-                    atomic.fsync_file(made)
+                if not folder.is_dir():
+                    folder.mkdir(parents=True)
+                    atomic.fsync_file(self.folder)
+                    atomic.fsync_file(folder.parent)
                 view.refresh()
                 view.check_layout(index)
                 atomic.rename_durably(temporary, target)
@@ -103,12 +102,9 @@ class FeatureStore:
         view = self._view(stream)
         if not digests or view.absent(digests):
             view.refresh()
-        while True:
-            absent = set(view.absent(digests))
-            if view.open(digest for digest in digests if digest not in absent):
-                break
-        if absent:
-            missing = tuple(view.absent(digests))
+        while not view.open(digest for digest in digests if digest in view.where):
+            view.refresh()  # a damaged shard went: others may have been written in its place
+        if missing := tuple(view.absent(digests)):
             raise MissingFeatures(
                 f"Features {stream}: {len(missing)} of {len(set(digests))} rows are not stored "
                 f"(first: {missing[0]})",
@@ -159,16 +155,17 @@ class FeatureStore:
 
     def _sweep(self) -> int:
         """Remove temporary files, and data without an index, that are older than an hour."""
-        folders = [self.folder, *(shards.folder_of(self.folder, s) for s in shards.streams_in(self.folder))]
-        old, freed = time.time() - LEFTOVER_SECONDS, 0
-        for folder in folders:
-            orphans = [p for p in folder.glob("*.npy") if not p.with_suffix(".json").exists()]
-            for path in {*folder.glob(f"{atomic.TEMPORARY}*"), *orphans}:
-                with contextlib.suppress(FileNotFoundError):
-                    found = path.stat()
-                    if found.st_mtime < old:
-                        path.unlink()
-                        freed += found.st_size
+        leftovers, old, freed = list(self.folder.glob(f"{atomic.TEMPORARY}*")), time.time() - HOUR, 0
+        for stream in shards.streams_in(self.folder):
+            folder = shards.folder_of(self.folder, stream)
+            leftovers += folder.glob(f"{atomic.TEMPORARY}*")
+            leftovers += [data for data in folder.glob("*.npy") if not data.with_suffix(".json").exists()]
+        for path in leftovers:
+            with contextlib.suppress(FileNotFoundError):
+                found = path.stat()
+                if found.st_mtime < old:
+                    path.unlink()
+                    freed += found.st_size
         return freed
 
     def _view(self, stream: Stream) -> StreamView:
@@ -183,11 +180,16 @@ class FeatureStore:
 
 def _remove(folder: Path) -> int:
     """Remove a stream: indices first, so that a crash leaves no index without its data."""
-    freed = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-    for path in folder.glob("*.json"):
-        path.unlink(missing_ok=True)
-    atomic.fsync_file(folder)
-    shutil.rmtree(folder)
-    with contextlib.suppress(OSError):  # the encoder has other streams
-        folder.parent.rmdir()
+    freed = 0
+    for pattern in ("*.json", "*", f"{shards.DAMAGED}/*"):
+        for path in sorted(folder.glob(pattern)):
+            if path.is_file():
+                with contextlib.suppress(FileNotFoundError):  # set aside by another process
+                    size = path.stat().st_size
+                    path.unlink()
+                    freed += size
+        atomic.fsync_file(folder)
+    for empty in (folder / shards.DAMAGED, folder, folder.parent):
+        with contextlib.suppress(OSError):  # absent, or the encoder has other streams
+            empty.rmdir()
     return freed

@@ -15,8 +15,8 @@ from gad.harness.features.shards import Index, Stream
 class StreamView:
     """Indices in memory, data mapped when first asked for.
 
-    A digest that two shards hold is taken from the first in name order, and from then on always from
-    that one, whatever is found later: two reads of this view never differ.
+    A digest that two shards hold is taken from the first in name order; once that shard is mapped,
+    always from it, whatever is found later. So two reads of a view never differ.
     """
 
     def __init__(self, folder: Path, stream: Stream) -> None:
@@ -38,8 +38,7 @@ class StreamView:
     def refresh(self) -> None:
         """Learn of new shards, forget those that went (unless mapped), set damaged indices aside."""
         present = shards.names_in(self.folder)
-        for name in set(self.indices) - set(present) - set(self.rows):
-            self.forget(name)
+        self.forget(set(self.indices) - set(present) - set(self.rows))
         for name in present:
             if name in self.indices:
                 continue
@@ -55,8 +54,13 @@ class StreamView:
     def add(self, name: str, index: Index) -> None:
         self.check_layout(index)
         self.indices[name] = index
+        self._place(name, index)
+
+    def _place(self, name: str, index: Index) -> None:
         for row, digest in enumerate(index.digests):
-            self.where.setdefault(digest, (name, row))
+            holder = self.where.get(digest)
+            if holder is None or (name < holder[0] and holder[0] not in self.rows):
+                self.where[digest] = (name, row)
 
     def check_layout(self, index: Index) -> None:
         if self.layout not in (None, index.layout):
@@ -67,30 +71,28 @@ class StreamView:
                 "To start over, remove the stored ones: harness cache prune.",
             )
 
-    def forget(self, name: str) -> None:
-        """Take a shard out; what other shards hold of it is found there, first in name order."""
-        gone = self.indices.pop(name)
-        self.rows.pop(name, None)
-        lost = {digest for digest in gone.digests if self.where[digest][0] == name}
-        for digest in lost:
-            del self.where[digest]
-        for other in sorted(self.indices):
-            for row, digest in enumerate(self.indices[other].digests):
-                if digest in lost:
-                    self.where.setdefault(digest, (other, row))
+    def forget(self, names: set[str]) -> None:
+        """Take shards out that were never mapped; what others hold of their rows is found there."""
+        if not names:
+            return
+        for name in names:
+            del self.indices[name]
+        self.where = {digest: holder for digest, holder in self.where.items() if holder[0] not in names}
+        for name, index in self.indices.items():
+            self._place(name, index)
 
     def open(self, digests: Iterable[str]) -> bool:
         """Map the shards that hold ``digests``. False when a damaged one was set aside on the way."""
-        whole = True
+        damaged: set[str] = set()
         for name in sorted({self.where[digest][0] for digest in digests} - set(self.rows)):
             rows = shards.open_rows(self.folder, name, self.indices[name])
             if rows is None:
                 shards.set_aside(self.folder, name)
-                self.forget(name)
-                whole = False
+                damaged.add(name)
             else:
                 self.rows[name] = rows
-        return whole
+        self.forget(damaged)
+        return not damaged
 
     def gather(self, digests: Sequence[str]) -> np.ndarray:
         """A copy of the rows in the order asked; all of them must have been opened."""

@@ -20,7 +20,7 @@ PART = {
     "category": "c",
     "text": "t",
     "seed": 0,
-    "training_seed": None,
+    "training": "",
     "prompts": [("a.png", "00"), ("b.png", "11")],
     "queries": "ff",
 }
@@ -51,7 +51,7 @@ def test_an_id_is_a_sha256_of_canonical_json() -> None:
         (ids.part_id, PART, {"category": "d"}),
         (ids.part_id, PART, {"text": "u"}),
         (ids.part_id, PART, {"seed": 1}),
-        (ids.part_id, PART, {"training_seed": 10}),
+        (ids.part_id, PART, {"training": "x"}),
         (ids.part_id, PART, {"prompts": PART["prompts"][:1]}),
         (ids.part_id, PART, {"prompts": PART["prompts"][::-1]}),
         (ids.part_id, PART, {"prompts": [("a.png", "22"), ("b.png", "11")]}),
