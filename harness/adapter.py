@@ -4,6 +4,10 @@
         def prepare(self, prompts): ...          # uint8 [K, size, size, 3]
         def score(self, queries): return ...     # uint8 [n, size, size, 3] -> float [n], higher = worse
 
+    class MyFeatureDetector(FeatureAdapter):
+        def prepare(self, prompts): ...          # Features of the K prompts
+        def score(self, queries): return ...     # Features of n queries -> float [n]
+
 One instance serves one part: a category, K and seed. Batches are cut by the harness, always the same
 way, so a score may not depend on the other queries in a batch. Inputs are read-only views.
 """
@@ -12,7 +16,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from gad.harness.errors import ModelError
@@ -34,12 +38,43 @@ class Context:
     progress: Callable[[str], None] = field(default=lambda message: None, repr=False)
 
 
-class ImageAdapter(ABC):
-    """Base of detectors that look at images. ``options`` is an instance of the model's options class."""
+@dataclass(frozen=True)
+class Features:
+    """Features of n images; what was not asked for is empty or None.
+
+    ``class_tokens``: fp32 ``[n, D]``, projected, not normalised. ``tokens``: layer -> fp16 ``[n, P, W]``.
+    ``nearest``: layer -> fp32 ``[n, P]`` in 0..1, ``0.5 * (1 - cos)`` to the nearest prompt patch
+    (queries only). ``text``: fp32 ``[2, D]``, the normal and the anomalous embedding, of length 1.
+    """
+
+    class_tokens: NDArray[np.float32]
+    tokens: dict[int, NDArray[np.float16]] = field(default_factory=dict)
+    nearest: dict[int, NDArray[np.float32]] = field(default_factory=dict)
+    text: NDArray[np.float32] | None = None
+
+    def __len__(self) -> int:
+        return len(self.class_tokens)
+
+    def rows(self, start: int, stop: int) -> Features:
+        """Images ``start`` to ``stop`` (views, not copies)."""
+        return replace(
+            self,
+            class_tokens=self.class_tokens[start:stop],
+            tokens={layer: rows[start:stop] for layer, rows in self.tokens.items()},
+            nearest={layer: rows[start:stop] for layer, rows in self.nearest.items()},
+        )
+
+
+class _Adapter:
+    """``options`` is an instance of the model's options class."""
 
     def __init__(self, options: Any, context: Context) -> None:
         self.options = options
         self.context = context
+
+
+class ImageAdapter(_Adapter, ABC):
+    """Base of detectors that look at images."""
 
     @abstractmethod
     def prepare(self, prompts: NDArray[np.uint8]) -> None:
@@ -48,6 +83,18 @@ class ImageAdapter(ABC):
     @abstractmethod
     def score(self, queries: NDArray[np.uint8]) -> NDArray[np.floating]:
         """Image scores ``[n]`` of uint8 RGB ``[n, size, size, 3]``: finite, higher is more anomalous."""
+
+
+class FeatureAdapter(_Adapter, ABC):
+    """Base of detectors that look at a frozen encoder's features."""
+
+    @abstractmethod
+    def prepare(self, prompts: Features) -> None:
+        """Look at the features of the K normal images."""
+
+    @abstractmethod
+    def score(self, queries: Features) -> NDArray[np.floating]:
+        """Image scores ``[n]`` of the features of n queries: finite, higher is more anomalous."""
 
 
 def called_too_early(adapter: object) -> ModelError:

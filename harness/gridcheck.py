@@ -61,6 +61,8 @@ class _Check:
         self._zero_shots(models)
         if self.problems:
             return None
+        infos = self.names.known.models
+        values["models"] = tuple(m.on(values["backbone"] or infos[m.name].default_backbone) for m in models)
         return Grid(
             **{key: value for key, value in values.items() if key in self.root.entries or key == "name"}
         )

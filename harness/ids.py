@@ -85,8 +85,8 @@ def part_id(
 
     ``prompts`` are (sample id, content digest) pairs in order; ``queries`` is the digest of the test
     samples (:func:`samples_digest`); ``training`` names the exact training behind a trained detector
-    (auxiliary data, K, training seed), empty for one that is not trained. A file added to another category changes the column key and the
-    job id, but not this, so finished parts are used again.
+    (auxiliary data, K, training seed), empty for one that is not trained. A file added to another
+    category changes the column key and the job id, but not this, so finished parts are used again.
     """
     return short_id(
         "part",

@@ -90,6 +90,7 @@ class PromptSet(Frozen):
         return self.samples[:shots]
 
 
+ENCODER_VERSION = 1  # raise it when gad.models.backbones would give other features; in keys and in the store
 PIXELS_VERSION = 1  # raise it when gad.harness.images would give other pixels; part of every method key
 
 
@@ -100,16 +101,41 @@ class ImageInput(Frozen):
     Bicubic with Pillow's antialiasing, then conversion to RGB.
     """
 
+    kind: Literal["images"] = "images"
     size: int = Field(ge=1, le=4096)
     resize: Literal["squash", "crop"] = "squash"
+
+
+class FeatureInput(Frozen):
+    """Features of a frozen encoder as an adapter wants them; class tokens always come.
+
+    ``layers`` are blocks (1-indexed; empty: InCTRL's, at 7/12, 9/12 and 11/12 of the depth).
+    ``tokens``: the patch tokens of those blocks. ``nearest``: each query patch's distance to the nearest
+    prompt patch, for those blocks, computed once for all detectors. ``text``: the normal and anomalous
+    text embeddings of the category. ``size`` and ``weights`` are filled in when the backbone is looked up.
+    """
+
+    kind: Literal["features"] = "features"
+    backbone: str
+    layers: tuple[int, ...] = ()
+    tokens: bool = False
+    nearest: bool = False
+    text: bool = False
+    size: int = 0
+    weights: str = ""
+
+
+Input = ImageInput | FeatureInput
 
 
 class ModelInfo(Frozen):
     """A detector's card and needs. Light: importing it must import nothing heavy.
 
     ``options`` is a pydantic model with ``extra="forbid"`` (subclass :class:`Frozen`): its defaults are
-    the method's. ``inputs`` tells what images it wants for given options. ``adapter`` is
-    ``module:Class`` and is imported only in the process that scores.
+    the method's. ``inputs`` tells what images or features it wants for given options. ``adapter`` is
+    ``module:Class`` and is imported only in the process that scores. A model that looks through an
+    encoder has an option ``backbone``; where a grid leaves it empty it is the grid's, or else
+    ``default_backbone``.
     """
 
     name: str
@@ -117,11 +143,12 @@ class ModelInfo(Frozen):
     summary: str
     adapter: str
     options: type[BaseModel]
-    inputs: Callable[[Any], ImageInput]
+    inputs: Callable[[Any], Input]
     paper: str = ""
     licence: str = ""
     domain: str = "image"
     min_shots: int = 1
+    default_backbone: str = ""
     batch_size: int = Field(default=64, ge=1)
 
 
@@ -131,9 +158,11 @@ class ModelChoice(Frozen):
     name: str
     options: dict[str, Any]
 
-    @property
-    def label(self) -> str:
-        return self.name
+    def on(self, backbone: str) -> ModelChoice:
+        """This choice with an empty option ``backbone`` filled in; others are left as they are."""
+        if self.options.get("backbone") != "":
+            return self
+        return self.model_copy(update={"options": {**self.options, "backbone": backbone}})
 
 
 class Limits(Frozen):
@@ -191,7 +220,7 @@ class Job(Frozen):
 
     @property
     def name(self) -> str:
-        return f"{self.model.label}/{self.dataset}/K{self.shots}/seed{self.seed}"
+        return f"{self.model.name}/{self.dataset}/K{self.shots}/seed{self.seed}"
 
 
 class Scores(Frozen):

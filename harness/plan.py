@@ -6,20 +6,27 @@ nothing heavy. Nothing is written.
 
 from __future__ import annotations
 
+import importlib.util
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 from gad.harness import ids, manifest, prompts
+from gad.harness.errors import HarnessError
 from gad.harness.manifest import Prepared
 from gad.harness.metrics import METRICS_VERSION
 from gad.harness.nouns import (
+    ENCODER_VERSION,
     PIXELS_VERSION,
     Category,
     DatasetInfo,
+    FeatureInput,
     Grid,
     ImageInput,
+    Input,
     Job,
     ModelChoice,
     Part,
@@ -76,7 +83,11 @@ class Plan:
 
     @property
     def missing(self) -> list[str]:
-        return [s.missing for s in self.sources.values() if s.missing]
+        """What has to be there before anything can start: data, and encoders' weights."""
+        data = [s.missing for s in self.sources.values() if s.missing]
+        unusable = {key for key, fields in self.method_fields.items() if fields["input"] is None}
+        weights = {job.invalid: None for job in self.jobs if job.method_key in unusable}
+        return [*data, *(reason for reason in weights if reason not in data)]
 
 
 Only = Callable[[str, str, int, int], bool]
@@ -127,19 +138,18 @@ class _Planner:
         self.prompt_sets: dict[tuple[str, str, int], PromptSet] = {}
         self.method_fields: dict[str, Any] = {}
         self.column_fields: dict[str, Any] = {}
-        self._methods: dict[str, str] = {}
+        self._methods: dict[str, tuple[str, str]] = {}
         self._columns: dict[str, str] = {}
         self._normals: dict[str, dict[str, list[Sample]]] = {}
         self._queries: dict[tuple[str, str], str] = {}
 
     def job(self, choice: ModelChoice, source: Source, shots: int, seed: int) -> Job:
-        method = self._method(choice)
+        method, invalid = self._method(choice)
         if source.prepared is None:
             return self._unprepared(choice, source, shots, seed, method)
         column = self._column(source.prepared)
-        invalid = ""
         model = self.registry.find(choice.name)
-        if shots < model.info.min_shots:
+        if shots < model.info.min_shots and not invalid:
             invalid = f"{choice.name} needs at least {model.info.min_shots} prompts; K = {shots}"
         parts = []
         for category in source.prepared.categories:
@@ -203,13 +213,17 @@ class _Planner:
             prompts=tuple(s.id for s in drawn),
         )
 
-    def _method(self, choice: ModelChoice) -> str:
+    def _method(self, choice: ModelChoice) -> tuple[str, str]:
+        """The method's key, and why it cannot run here (its encoder's weights are missing), or ""."""
         name = repr((choice.name, sorted(choice.options.items())))
         if name not in self._methods:
             model = self.registry.find(choice.name)
-            fields = method_fields(model, choice)
-            self._methods[name] = ids.method_key(fields)
-            self.method_fields[self._methods[name]] = fields
+            try:
+                fields, problem = method_fields(model, choice, input_of(model, choice)), ""
+            except HarnessError as error:
+                fields, problem = method_fields(model, choice, None), str(error).replace("\n", ". ")
+            self._methods[name] = (ids.method_key(fields), problem)
+            self.method_fields[self._methods[name][0]] = fields
         return self._methods[name]
 
     def _column(self, prepared: Prepared) -> str:
@@ -249,20 +263,39 @@ class _Planner:
         return self._queries[key]
 
 
-def method_fields(model: Model, choice: ModelChoice) -> dict[str, Any]:
-    """What goes into a method key."""
+def method_fields(model: Model, choice: ModelChoice, wanted: Input | None) -> dict[str, Any]:
+    """What goes into a method key; ``wanted`` is None for a method whose encoder is not there."""
     return {
         "model": choice.name,
         "options": choice.options,
         "source": source_digest(model),
-        "input": input_of(model, choice).model_dump(),
+        "input": wanted.model_dump(mode="json") if wanted else None,
         "batch_size": model.info.batch_size,
         "images": PIXELS_VERSION,
+        "encoder": _encoder_code() if isinstance(wanted, FeatureInput) else None,
     }
 
 
-def input_of(model: Model, choice: ModelChoice) -> ImageInput:
-    return model.info.inputs(model.info.options.model_validate(choice.options))
+@cache
+def _encoder_code() -> str:
+    """What turns images into features and features into what detectors share: its version and source."""
+    shared = ("gad.harness.features.nearest", "gad.models.clip_text", "gad.models.text_prior")
+    found = [importlib.util.find_spec(name) for name in shared]
+    files = [Path(spec.origin) for spec in found if spec and spec.origin]
+    return ids.digest([ENCODER_VERSION, *(ids.source_digest([file], file.parent) for file in files)])[:20]
+
+
+def input_of(model: Model, choice: ModelChoice) -> Input:
+    """What a method wants to see; for features with layers and weights spelled out.
+
+    Raises UsageError or ModelError for a backbone that is not known or has no weights file.
+    """
+    wanted = model.info.inputs(model.info.options.model_validate(choice.options))
+    if isinstance(wanted, ImageInput):
+        return wanted
+    from gad.models.backbones.describe import resolve
+
+    return resolve(wanted)
 
 
 def _explain(plan: Plan) -> None:

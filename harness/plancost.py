@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from gad.harness import manifest, prompts
-from gad.harness.ids import canonical
 from gad.harness.plan import Plan, Source
+from gad.harness.units import source_of
 
 
 def encode_images(plan: Plan) -> int:
     """How many distinct (image, input) pairs the new parts need."""
-    wanted: dict[tuple[str, bytes], dict[str, set[str]]] = {}
+    wanted: dict[tuple[str, str], dict[str, set[str]]] = {}
     for job, part in plan.parts():
         if plan.states[part.part_id] == "new":
-            key = (job.dataset, canonical(plan.method_fields[job.method_key]["input"]))
+            key = (job.dataset, source_of(plan.method_fields[job.method_key]["input"]))
             wanted.setdefault(key, {}).setdefault(part.category, set()).update(part.prompts)
     return sum(_distinct(plan, plan.sources[name], categories) for (name, _), categories in wanted.items())
 

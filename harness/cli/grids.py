@@ -53,6 +53,7 @@ def submit(
     settings = Settings(
         data=data,
         results=results,
+        cache=cache,
         address=address,
         workers=workers,
         threads=threads,

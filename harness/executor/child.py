@@ -19,11 +19,12 @@ import sys
 import threading
 import time
 import traceback
+from dataclasses import replace
 from typing import Any, BinaryIO
 
 import numpy as np
 
-from gad.harness.adapter import Context
+from gad.harness.adapter import Context, Features
 from gad.harness.errors import ModelError
 
 
@@ -52,27 +53,47 @@ def _send(replies: BinaryIO, message: dict[str, Any]) -> None:
 
 
 def run_part(message: dict[str, Any]) -> dict[str, Any]:
-    """Prepare an adapter with its prompts and score every query in canonical batches.
-
-    The image array holds the prompts first, then the queries: row ``first_query`` is the first of them.
-    Memory-mapped read-only, so no adapter can change what another one sees.
-    """
-    images = np.load(message["images"], mmap_mode="r", allow_pickle=False)
-    queries = images[message["first_query"] :]
+    """Prepare an adapter with its prompts and score every query in canonical batches."""
     info = _load(message["info"])
     adapter_class = _load(info.adapter)
     options = info.options.model_validate(message["options"])
     context = Context(category=message["category"], text=message["text"], seed=message["seed"])
+    prompts, queries = _features(message) if message["kind"] == "features" else _images(message)
     random.seed(context.seed)
     np.random.seed(context.seed % 2**32)
     started = time.perf_counter()
     adapter = adapter_class(options, context)
-    adapter.prepare(images[: message["shots"]])
+    adapter.prepare(prompts)
     scores: list[float] = []
     for first in range(0, len(queries), message["batch_size"]):
-        batch = queries[first : first + message["batch_size"]]
-        scores += checked(adapter.score(batch), len(batch))
+        last = min(first + message["batch_size"], len(queries))
+        batch = queries.rows(first, last) if isinstance(queries, Features) else queries[first:last]
+        scores += checked(adapter.score(batch), last - first)
     return {"scores": scores, "seconds": time.perf_counter() - started}
+
+
+def _map(path: str) -> np.ndarray:
+    """An array file, memory-mapped read-only, so that no adapter can change what another one sees."""
+    mapped: np.ndarray = np.load(path, mmap_mode="r", allow_pickle=False)
+    return mapped
+
+
+def _images(message: dict[str, Any]) -> tuple[np.ndarray, np.ndarray]:
+    """Prompts and queries: the array holds the prompts first, row ``first_query`` is the first query."""
+    images = _map(message["images"])
+    return images[: message["shots"]], images[message["first_query"] :]
+
+
+def _features(message: dict[str, Any]) -> tuple[Features, Features]:
+    """The same for features; distances to the nearest prompt patch are there for queries alone."""
+    everything = Features(
+        class_tokens=_map(message["class"]),
+        tokens={int(layer): _map(path) for layer, path in message["tokens"].items()},
+        text=_map(message["texts"]) if message["texts"] else None,
+    )
+    nearest = {int(layer): _map(path) for layer, path in message["nearest"].items()}
+    queries = everything.rows(message["first_query"], len(everything))
+    return everything.rows(0, message["shots"]), replace(queries, nearest=nearest)
 
 
 def checked(returned: Any, expected: int) -> list[float]:

@@ -9,7 +9,6 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -19,7 +18,6 @@ from gad.harness.executor.progress import Progress
 from gad.harness.executor.recorder import Recorder
 from gad.harness.executor.score import Order
 from gad.harness.executor.tasks import encode_task, score_task
-from gad.harness.nouns import Limits
 from gad.harness.store.records import PartRecord
 from gad.harness.units import ScoreUnit, Work
 
@@ -60,14 +58,10 @@ class _Running:
 
 @dataclass
 class Driver:
-    """Runs ``work``. ``orders`` gives each method's order; ``jobs_of`` names the jobs that want a part."""
+    """Runs ``work`` as ``order`` says; ``jobs_of`` names the jobs that want a part."""
 
-    results: Path
-    run_id: str
     work: Work
-    references: dict[str, tuple[str, int]]
-    limits: Limits
-    threads: int
+    order: Order
     jobs_of: Callable[[str], set[str]]
     progress: Progress
     recorder: Recorder
@@ -90,23 +84,14 @@ class Driver:
             self._show()
 
     def _submit(self, unit: ScoreUnit, alone: bool) -> None:
-        reference, batch_size = self.references[unit.method_key]
-        order = Order(
-            run_id=self.run_id,
-            info=reference,
-            batch_size=batch_size,
-            limits=self.limits,
-            threads=self.threads,
-            node="",
-        )
         for chunk in unit.chunks:
             if chunk not in self.encoded:
-                refs = encode_task.remote(self.work.encode[chunk], self.run_id, os.getpid())
-                self.encoded[chunk] = list(refs)
+                part = ray.put(self.work.encode[chunk])
+                refs = encode_task.remote(part, self.order, os.getpid())
+                self.encoded[chunk] = [part, *refs]
                 self.seen[refs[1]] = chunk
-        digests = [tuple(s.digest for s in self.work.encode[chunk].samples) for chunk in unit.chunks]
         flat = [ref for chunk in unit.chunks for ref in self.encoded[chunk]]
-        stream = score_task.remote(unit, order, os.getpid(), digests, *flat)
+        stream = score_task.remote(unit, self.order, os.getpid(), *flat)
         self.running[stream] = _Running(unit, alone)
 
     def _collect(self) -> None:
@@ -124,8 +109,7 @@ class Driver:
     def _encoded(self, reference: Any) -> None:
         chunk = self.seen.pop(reference)
         with contextlib.suppress(ray.exceptions.RayError):  # its scoring tasks will report the same error
-            _, record = ray.get(reference)
-            self.recorder.add(record)
+            self.recorder.add(ray.get(reference).record)
         self.progress.counts.images += len(self.work.encode[chunk].samples)
 
     def _take(self, stream: Any) -> None:
@@ -168,7 +152,7 @@ class Driver:
         for part in left:
             unit = running.unit.model_copy(update={"parts": (part,)})
             if running.alone:
-                self._ended(running, _lost_record(unit, self.run_id, error))
+                self._ended(running, _lost_record(unit, self.order.run_id, error))
             else:
                 self.uses.update(unit.chunks)
                 self.waiting.append((unit, True))
@@ -195,11 +179,11 @@ def _lost_record(unit: ScoreUnit, run_id: str, error: Exception) -> PartRecord:
         run_id=run_id,
         dataset=unit.dataset,
         category=unit.category,
-        model=unit.model,
-        options=unit.options,
+        model=part.model,
+        options=part.options,
         shots=part.shots,
         seed=unit.seed,
-        method_key=unit.method_key,
+        method_key=part.method_key,
         prompts=tuple(s.id for s in part.prompts),
         attempts=2,
         error_type=type(error).__name__,

@@ -6,34 +6,37 @@ import json
 import os
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import numpy as np
 from pydantic import ValidationError
 
+from gad.harness.executor.inputs import Inputs
 from gad.harness.executor.supervise import Child, ChildEnded
 from gad.harness.nouns import Frozen, Limits, Sample, Scores
 from gad.harness.store.records import PartRecord
 from gad.harness.units import PlannedPart, ScoreUnit
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-Images = Mapping[str, "NDArray[np.uint8]"]  # content digest -> uint8 [size, size, 3]
 IDLE_CHILDREN = 2
 
 
-class Order(Frozen):
-    """What a worker needs beside the unit itself."""
+class Method(Frozen):
+    """How to run one method: where its info is, and its canonical batch size."""
 
-    run_id: str
     info: str
     batch_size: int
+
+
+class Order(Frozen):
+    """What a worker needs beside the unit itself. ``methods`` are by method key."""
+
+    run_id: str
+    methods: dict[str, Method]
     limits: Limits
     threads: int
-    node: str
+    cache: str
+    node: str = ""
 
 
 class Children:
@@ -60,21 +63,21 @@ class Children:
 CHILDREN = Children()
 
 
-def score(unit: ScoreUnit, order: Order, images: Images, errors: Mapping[str, str]) -> Iterator[PartRecord]:
-    """Score every part of a unit, yielding a record as each one ends."""
-    prompts = unit.parts[-1].prompts
+def score(unit: ScoreUnit, order: Order, inputs_in: Callable[[Path], Inputs]) -> Iterator[PartRecord]:
+    """Score every part of a unit, yielding a record as each one ends.
+
+    ``inputs_in(folder)`` writes the unit's arrays into a folder in memory that lasts as long as the unit.
+    """
     with tempfile.TemporaryDirectory(prefix="gad-", dir=_memory_folder()) as folder:
-        path = Path(folder) / "images.npy"
-        rows = [images[s.digest] for s in (*prompts, *unit.tests) if s.digest not in errors]
-        if len(rows) == len(prompts) + len(unit.tests):
-            np.save(path, np.stack(rows), allow_pickle=False)
+        inputs = inputs_in(Path(folder))
         for part in unit.parts:
             started = time.time()
-            unreadable = [s for s in (*part.prompts, *unit.tests) if s.digest in errors]
-            if unreadable or not path.exists():
-                outcome = _unreadable(unreadable or list(prompts), errors)
-            else:
-                outcome = _attempts(unit, part, order, path)
+            unreadable = [s for s in (*part.prompts, *unit.tests) if s.digest in inputs.unreadable]
+            outcome = (
+                _unreadable(unreadable, inputs.unreadable)
+                if unreadable
+                else _attempts(unit, part, order, inputs)
+            )
             yield _record(unit, part, order, started, outcome)
 
 
@@ -89,26 +92,26 @@ def _unreadable(samples: list[Sample], errors: Mapping[str, str]) -> dict[str, A
     return {"error_type": "DataError", "error": found[0] + more}
 
 
-def _attempts(unit: ScoreUnit, part: PlannedPart, order: Order, images: Path) -> dict[str, Any]:
+def _attempts(unit: ScoreUnit, part: PlannedPart, order: Order, inputs: Inputs) -> dict[str, Any]:
     """Try a part; when its process died, once more in a fresh process, for an earlier part may be to blame."""
     outcome: dict[str, Any] = {}
     for attempt in (1, 2):
-        outcome = _attempt(unit, part, order, images)
+        outcome = _attempt(unit, part, order, inputs)
         outcome["attempts"] = attempt
         if outcome.pop("kind", "") != "exited":
             break
     return outcome
 
 
-def _attempt(unit: ScoreUnit, part: PlannedPart, order: Order, images: Path) -> dict[str, Any]:
-    child = CHILDREN.take(unit.method_key, order.threads)
+def _attempt(unit: ScoreUnit, part: PlannedPart, order: Order, inputs: Inputs) -> dict[str, Any]:
+    child = CHILDREN.take(part.method_key, order.threads)
+    method = order.methods[part.method_key]
     message = {
-        "images": str(images),
+        **inputs.message(part),
         "shots": part.shots,
-        "first_query": len(unit.parts[-1].prompts),
-        "batch_size": order.batch_size,
-        "info": order.info,
-        "options": json.loads(unit.options),
+        "batch_size": method.batch_size,
+        "info": method.info,
+        "options": json.loads(part.options),
         "category": unit.category,
         "text": unit.text,
         "seed": unit.seed,
@@ -130,7 +133,7 @@ def _attempt(unit: ScoreUnit, part: PlannedPart, order: Order, images: Path) -> 
         reply["output"] = child.last_output
         child.close()
     else:
-        CHILDREN.give_back(unit.method_key, order.threads, child)
+        CHILDREN.give_back(part.method_key, order.threads, child)
     return reply
 
 
@@ -147,11 +150,11 @@ def _record(
         run_id=order.run_id,
         dataset=unit.dataset,
         category=unit.category,
-        model=unit.model,
-        options=unit.options,
+        model=part.model,
+        options=part.options,
         shots=part.shots,
         seed=unit.seed,
-        method_key=unit.method_key,
+        method_key=part.method_key,
         prompts=tuple(s.id for s in part.prompts),
         sample_ids=tuple(s.id for s in tests),
         labels=tuple(s.label for s in tests),

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gad.harness import plan as planning
 from gad.harness import registry, sources, units, version
@@ -16,6 +17,9 @@ from gad.harness.nouns import Grid, Job
 from gad.harness.plan import Only, Plan
 from gad.harness.store import read, runs, segments
 from gad.harness.store.layout import Layout
+
+if TYPE_CHECKING:
+    from gad.harness.executor.score import Method
 
 LEAST_FREE_BYTES = 200_000_000
 
@@ -26,6 +30,7 @@ class Settings:
 
     data: Path
     results: Path
+    cache: Path
     address: str | None = None
     workers: int | None = None
     threads: int = 1
@@ -59,7 +64,7 @@ def submit(grid: Grid, settings: Settings) -> Outcome:
     known = registry.load()
     plan = make_plan(grid, settings, known, prepare_bundled=True)
     if plan.missing:
-        raise DataError("data is missing:\n  " + "\n  ".join(plan.missing), fix="Nothing was started.")
+        raise DataError("missing:\n  " + "\n  ".join(plan.missing), fix="Nothing was started.")
     wanted = frozenset({"new", "failed"} if settings.retry_failed else {"new"})
     work = units.make(plan, wanted)
     outcome = Outcome(plan, new_parts=work.parts)
@@ -137,6 +142,7 @@ def _run(
     from gad.harness.executor.driver import Driver, catching_signals
     from gad.harness.executor.progress import Counts, Progress
     from gad.harness.executor.recorder import Recorder
+    from gad.harness.executor.score import Order
 
     # Signals after Ray, which would replace the handler for terminations by its own.
     with cluster.session(settings.address, settings.workers) as cpus, catching_signals() as stop:
@@ -148,17 +154,15 @@ def _run(
         )
         try:
             with Recorder(settings.results) as recorder:
-                Driver(
-                    results=settings.results,
+                order = Order(
                     run_id=run_id,
-                    work=work,
-                    references=_references(plan, known),
+                    methods=_methods(plan, known),
                     limits=plan.grid.limits,
                     threads=settings.threads,
-                    jobs_of=_jobs_of(plan.jobs).__getitem__,
-                    progress=progress,
-                    recorder=recorder,
-                ).run(cpus, stop)
+                    cache=str(settings.cache.absolute()),
+                )
+                jobs_of = _jobs_of(plan.jobs).__getitem__
+                Driver(work, order, jobs_of, progress, recorder).run(cpus, stop)
             progress.counts.recorded = recorder.written
         finally:
             progress.close(note="stopped" if stop.asked else "")
@@ -174,12 +178,13 @@ def _sentinels(work: units.Work) -> list[str]:
     return list(files)
 
 
-def _references(plan: Plan, known: registry.Registry) -> dict[str, tuple[str, int]]:
-    """Method key -> where the model's info is, and its canonical batch size."""
-    found: dict[str, tuple[str, int]] = {}
+def _methods(plan: Plan, known: registry.Registry) -> dict[str, Method]:
+    from gad.harness.executor.score import Method
+
+    found: dict[str, Method] = {}
     for key, fields in plan.method_fields.items():
         model = known.find(fields["model"])
-        found[key] = (model.reference, model.info.batch_size)
+        found[key] = Method(info=model.reference, batch_size=model.info.batch_size)
     return found
 
 

@@ -11,8 +11,11 @@ from typing import Any
 import numpy as np
 import ray
 
-from gad.harness.executor.encode import encode
+from gad.harness.executor.encode import decode, encode, open_store, torch_threads
+from gad.harness.executor.inputs import FeatureInputs, Inputs, PixelInputs
 from gad.harness.executor.score import Order, score
+from gad.harness.features.store import MissingFeatures
+from gad.harness.nouns import Frozen, ImageInput
 from gad.harness.store.records import PartRecord, TaskRecord
 from gad.harness.units import EncodeUnit, ScoreUnit
 
@@ -36,34 +39,36 @@ def _task(stage: Any, run_id: str, driver: int, started: float, **fields: Any) -
     )
 
 
+class Encoded(Frozen):
+    """What came of an encode task: errors by image digest, and for features the encoder's store key."""
+
+    record: TaskRecord
+    errors: dict[str, str]
+    encoder: str = ""
+
+
 @ray.remote(num_cpus=1, num_returns=2, max_retries=RETRIES, scheduling_strategy="SPREAD")
-def encode_task(unit: EncodeUnit, run_id: str, driver: int) -> tuple[Any, Any]:
-    """The pixels stay in Ray's object store; errors and the record go home to the driver."""
+def encode_task(unit: EncodeUnit, order: Order, driver: int) -> tuple[Any, Encoded]:
+    """Pixels stay in Ray's object store, features in the feature store; the rest goes home."""
     started = time.time()
-    pixels, errors = encode(unit)
-    record = _task(
-        "encode", run_id, driver, started, dataset=unit.dataset, category="", images=len(unit.samples)
-    )
-    return pixels, (errors, record)
+    pixels, encoder, count = None, "", len(unit.samples)
+    if isinstance(unit.input, ImageInput):
+        pixels, errors = decode(unit)
+    else:
+        encoder, errors, count = encode(unit, Path(order.cache), order.threads)
+    record = _task("encode", order.run_id, driver, started, dataset=unit.dataset, category="", images=count)
+    return pixels, Encoded(record=record, errors=errors, encoder=encoder)
 
 
 @ray.remote(num_cpus=1, num_returns="streaming", max_retries=RETRIES, scheduling_strategy="SPREAD")
-def score_task(
-    unit: ScoreUnit, order: Order, driver: int, chunks: list[tuple[str, ...]], *encoded: Any
-) -> Iterator[PartRecord | TaskRecord]:
+def score_task(unit: ScoreUnit, order: Order, driver: int, *chunks: Any) -> Iterator[PartRecord | TaskRecord]:
     """Yields a PartRecord as each part ends, then one TaskRecord.
 
-    ``chunks`` lists the image digests of each encoded chunk; ``encoded`` alternates pixels and
-    (errors, record) as :func:`encode_task` returned them.
+    ``chunks`` repeats (encode unit, pixels or None, Encoded) for each encoded chunk of the unit.
     """
     started = time.time()
-    images: dict[str, np.ndarray] = {}
-    errors: dict[str, str] = {}
-    for digests, pixels, (failed, _) in zip(chunks, encoded[::2], encoded[1::2], strict=True):
-        images.update(zip(digests, pixels, strict=True))
-        errors.update(failed)
     order = order.model_copy(update={"node": ray.get_runtime_context().get_node_id()})
-    yield from score(unit, order, images, errors)
+    yield from score(unit, order, lambda folder: _inputs(folder, unit, order, chunks))
     yield _task(
         "score",
         order.run_id,
@@ -71,10 +76,30 @@ def score_task(
         started,
         dataset=unit.dataset,
         category=unit.category,
-        model=unit.model,
+        model=", ".join(dict.fromkeys(part.model for part in unit.parts)),
         images=len(unit.tests) * len(unit.parts),
         parts=len(unit.parts),
     )
+
+
+def _inputs(folder: Path, unit: ScoreUnit, order: Order, chunks: tuple[Any, ...]) -> Inputs:
+    errors: dict[str, str] = {}
+    for encoded in chunks[2::3]:
+        errors.update(encoded.errors)
+    if isinstance(unit.input, ImageInput):
+        images: dict[str, np.ndarray] = {}
+        for chunk, pixels in zip(chunks[::3], chunks[1::3], strict=True):
+            images.update(zip((s.digest for s in chunk.samples), pixels, strict=True))
+        return PixelInputs(folder, unit, images, errors)
+    torch_threads(order.threads)
+    store, key = open_store(Path(order.cache)), chunks[2].encoder
+    try:
+        return FeatureInputs(folder, unit, store, key, errors)
+    except MissingFeatures:
+        # A damaged shard was set aside, or this node does not see the others' store: encode again here.
+        for chunk in chunks[::3]:
+            encode(chunk, Path(order.cache), order.threads)
+        return FeatureInputs(folder, unit, store, key, errors)
 
 
 @ray.remote(num_cpus=0, max_retries=0)

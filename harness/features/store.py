@@ -76,7 +76,7 @@ class FeatureStore:
         temporary = atomic.temporary_name(self.folder / target.name)
         try:
             with open(temporary, "xb") as handle:
-                handle.write(data)
+                handle.writelines(data)
                 handle.flush()
                 os.fsync(handle.fileno())
             with self._lock():

@@ -19,8 +19,6 @@ from gad.models.backbones.spec import BackboneSpec, default_layers
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-CODE_VERSION = 1  # raise it when features change; part of every key
-
 
 class ClipEncoder:
     """A frozen CLIP in fp32. ``digest`` names its weights, whatever file they came from."""

@@ -1,0 +1,131 @@
+"""What a unit's parts are given: arrays in files that the scoring process maps read-only.
+
+The files are written once per unit and serve all its methods and K. What several detectors derive from
+the same features (distances to the nearest prompt patch, the two text embeddings) is computed here.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from gad.harness.nouns import FeatureInput, Sample
+from gad.harness.units import PlannedPart, ScoreUnit
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from gad.harness.features.store import FeatureStore
+
+BLOCK = 256  # query images whose patch tokens are in memory at once
+
+
+class Inputs(Protocol):
+    """``unreadable``: errors by image digest. ``message``: how the scoring process finds a part's arrays."""
+
+    unreadable: Mapping[str, str]
+
+    def message(self, part: PlannedPart) -> dict[str, Any]: ...
+
+
+class PixelInputs:
+    """Pixels of the prompts and then the tests, in one file; absent if an image of them is unreadable."""
+
+    def __init__(
+        self,
+        folder: Path,
+        unit: ScoreUnit,
+        images: Mapping[str, NDArray[np.uint8]],
+        errors: Mapping[str, str],
+    ) -> None:
+        self.unreadable = errors
+        self.path, self.prompts = folder / "images.npy", len(unit.prompts)
+        blank = np.zeros_like(next(iter(images.values())))
+        rows = [blank if s.digest in errors else images[s.digest] for s in (*unit.prompts, *unit.tests)]
+        np.save(self.path, np.stack(rows), allow_pickle=False)
+
+    def message(self, part: PlannedPart) -> dict[str, Any]:
+        return {"kind": "images", "images": str(self.path), "first_query": self.prompts}
+
+
+class FeatureInputs:
+    """Features of the prompts and then the tests, read from the store; distances per K."""
+
+    def __init__(
+        self, folder: Path, unit: ScoreUnit, store: FeatureStore, encoder: str, errors: Mapping[str, str]
+    ) -> None:
+        self.folder, self.unit, self.store, self.encoder = folder, unit, store, encoder
+        self.unreadable = errors
+        self.files: dict[str, str] = {}
+        if any(s.digest in errors for s in unit.tests):
+            return  # every part needs all tests: none will be scored
+        # Parts that need a prompt that cannot be read will not be scored either.
+        self.prompts = tuple(itertools.takewhile(lambda s: s.digest not in errors, unit.prompts))
+        wanted = [part.input for part in unit.parts if isinstance(part.input, FeatureInput)]
+        everything = (*self.prompts, *unit.tests)
+        self._save("class", self._rows("class", everything))
+        for layer in sorted({layer for each in wanted if each.tokens for layer in each.layers}):
+            self._save(f"layer-{layer:02d}", self._rows(f"layer-{layer:02d}", everything))
+        for layer in sorted({layer for each in wanted if each.nearest for layer in each.layers}):
+            self._nearest(layer, sorted({part.shots for part in unit.parts}))
+        if any(each.text for each in wanted):
+            self._save("text", self._texts())
+
+    def message(self, part: PlannedPart) -> dict[str, Any]:
+        wanted = part.input
+        assert isinstance(wanted, FeatureInput)
+        layers = {str(layer): f"layer-{layer:02d}" for layer in wanted.layers}
+        return {
+            "kind": "features",
+            "first_query": len(self.prompts),
+            "class": self.files["class"],
+            "tokens": {n: self.files[name] for n, name in layers.items()} if wanted.tokens else {},
+            "nearest": {n: self.files[f"{name}-K{part.shots}"] for n, name in layers.items()}
+            if wanted.nearest
+            else {},
+            "texts": self.files["text"] if wanted.text else None,
+        }
+
+    def _rows(self, name: str, samples: Sequence[Sample]) -> NDArray[Any]:
+        from gad.harness.features.shards import Stream
+
+        return self.store.read(Stream(encoder=self.encoder, name=name), [s.digest for s in samples])
+
+    def _save(self, name: str, rows: NDArray[Any]) -> None:
+        self.files[name] = str(self.folder / f"{name}.npy")
+        np.save(self.files[name], rows, allow_pickle=False)
+
+    def _nearest(self, layer: int, shots: list[int]) -> None:
+        """Distances of every query patch to the nearest patch of the first K prompts, for each K."""
+        from gad.harness.features.nearest import RunningNearest
+
+        name = f"layer-{layer:02d}"
+        prompts = self._rows(name, self.prompts)
+        found: dict[int, list[NDArray[np.float32]]] = {k: [] for k in shots}
+        for start in range(0, len(self.unit.tests), BLOCK):
+            running = RunningNearest(self._rows(name, self.unit.tests[start : start + BLOCK]))
+            for number, prompt in enumerate(prompts, start=1):
+                running.add(prompt)
+                if number in found:
+                    found[number].append(running.distance.numpy())
+        for k, blocks in found.items():
+            if blocks:
+                self._save(f"{name}-K{k}", np.concatenate(blocks))
+
+    def _texts(self) -> NDArray[np.float32]:
+        """The normal and the anomalous text embedding of the category, fp32 ``[2, D]``."""
+        import torch
+
+        from gad.harness.executor.encode import text_digest
+        from gad.harness.features.shards import Stream
+        from gad.models.clip_text import prompts_for
+        from gad.models.text_prior import class_embedding
+
+        stream = Stream(encoder=self.encoder, name="text")
+        groups = [[text_digest(line) for line in group] for group in prompts_for(self.unit.text)]
+        rows = [class_embedding(torch.from_numpy(self.store.read(stream, group))) for group in groups]
+        return torch.stack(rows).numpy()

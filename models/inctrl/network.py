@@ -1,0 +1,175 @@
+"""InCTRL's equations over cached quantities (arXiv 2403.06495, section 3).
+
+Nothing here knows an encoder: class tokens, patch distances and text priors come in, scores go out.
+Module names are those of the released checkpoints, so that state dicts go both ways.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+COMPONENTS = "TPI"
+RESIDUALS = ("subtract", "concat", "average")
+
+
+def nearest_distance(queries: Tensor, prompts: Tensor) -> Tensor:
+    """Half the cosine distance of every query vector to its nearest prompt vector.
+
+    ``queries``: ``[n, P, C]``; ``prompts``: ``[K, R, C]``, any float type, computed in float32.
+    Returns float32 ``[n, P]`` in 0..1. Products run in tiles of one prompt image, so the bits against
+    the first K prompts do not depend on how many follow.
+    """
+    queries = functional.normalize(queries.float(), dim=-1)
+    best = queries.new_full(queries.shape[:2], -1.0)
+    for prompt in prompts:
+        tile = functional.normalize(prompt.float(), dim=-1)
+        best = torch.maximum(best, (queries @ tile.T).amax(dim=-1))
+    return halved(best)
+
+
+def halved(cosine: Tensor) -> Tensor:
+    """``0.5 * (1 - cos)``. A rounded cosine may exceed 1 by an ulp; a distance is never negative."""
+    return (0.5 * (1.0 - cosine)).clamp(0.0, 1.0)
+
+
+def patch_residual(queries: Sequence[Tensor], prompts: Sequence[Tensor]) -> Tensor:
+    """The patch residual M: nearest distances, averaged over layers (the paper's patch-level residual).
+
+    One ``[n, P, C]`` and one ``[K, P, C]`` per layer. Returns float32 ``[n, P]`` in 0..1.
+    """
+    distances = [nearest_distance(q, p) for q, p in zip(queries, prompts, strict=True)]
+    return torch.stack(distances).mean(dim=0)
+
+
+class Adapter(nn.Module):
+    """``[..., D] -> [..., D]``: Linear D -> D/4, ReLU, Linear D/4 -> D, ReLU; no biases (the image-level residual's).
+
+    Its parameters are ``fc.0.weight`` and ``fc.2.weight``.
+    """
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.fc = nn.Sequential(
+            nn.Linear(dim, dim // 4, bias=False), nn.ReLU(), nn.Linear(dim // 4, dim, bias=False), nn.ReLU()
+        )
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        return self.fc(tokens)
+
+
+class Head(nn.Module):
+    """``[b, n] -> [b]`` in 0..1: Linear 128, ReLU, BatchNorm, Linear 64, ReLU, BatchNorm, Linear 1, sigmoid.
+
+    The checkpoints' names: after ``projection1`` comes ``bn2`` (128 channels), after ``projection2``
+    comes ``bn3`` (64). ``bn1`` has the input's n channels and could only stand before ``projection1``;
+    the released forward pass never calls it, yet its tensors are in the checkpoints, so it exists here,
+    is never called, gets no gradient, and stays as initialised.
+    """
+
+    def __init__(self, inputs: int) -> None:
+        super().__init__()
+        self.projection1 = nn.Linear(inputs, 128)
+        self.projection2 = nn.Linear(128, 64)
+        self.projection3 = nn.Linear(64, 1)
+        self.bn1 = nn.BatchNorm1d(inputs)
+        self.bn2 = nn.BatchNorm1d(128)
+        self.bn3 = nn.BatchNorm1d(64)
+
+    def forward(self, values: Tensor) -> Tensor:
+        hidden = self.bn2(functional.relu(self.projection1(values)))
+        hidden = self.bn3(functional.relu(self.projection2(hidden)))
+        return torch.sigmoid(self.projection3(hidden)).squeeze(-1)
+
+
+@dataclass(frozen=True)
+class InCTRLScores:
+    """Scores of b queries, all in 0..1 and higher for worse; None where a component is left out.
+
+    ``score`` [b]; ``image_score`` s_i [b]; ``patch_score`` s_p [b]; ``text_score`` s_a [b]; ``map`` [b, P]
+    is the holistic map (0..3) and ``holistic`` phi [b] its head's output (None with T or I alone).
+    """
+
+    score: Tensor
+    image_score: Tensor | None = None
+    patch_score: Tensor | None = None
+    text_score: Tensor | None = None
+    map: Tensor | None = None
+    holistic: Tensor | None = None
+
+
+class InCTRLHeads(nn.Module):
+    """All that InCTRL trains: ``adapter``, ``diff_head_ref`` (D inputs), ``diff_head`` (P inputs).
+
+    ``components`` keeps any of T (text prior), P (patch residual), I (image residual), and a module is
+    there only if it is used: the adapter and ``diff_head_ref`` with I; ``diff_head`` unless T or I stands
+    alone. Without P the map is the kept scalars broadcast over P inputs and the score is phi; T alone is
+    s_a (nothing to train), I alone is s_i. In eval mode a score does not depend on its batch.
+    """
+
+    def __init__(self, patches: int, dim: int, components: str = COMPONENTS, residual: str = "subtract"):
+        super().__init__()
+        self.patches, self.dim, self.components = patches, dim, ordered(components)
+        if residual not in RESIDUALS:
+            raise ValueError(f"residual must be one of {', '.join(RESIDUALS)}, got {residual!r}")
+        if residual != "subtract":
+            raise NotImplementedError(f"residual {residual!r} is not available yet; only 'subtract' is")
+        self.has_map = self.components not in ("T", "I")
+        if "I" in self.components:
+            self.adapter = Adapter(dim)
+        if self.has_map:
+            self.diff_head = Head(patches)
+        if "I" in self.components:
+            self.diff_head_ref = Head(dim)
+
+    def forward(
+        self,
+        class_tokens: Tensor | None = None,
+        prompt_tokens: Tensor | None = None,
+        patch_map: Tensor | None = None,
+        text_prior: Tensor | None = None,
+    ) -> InCTRLScores:
+        """``class_tokens`` t(x) ``[b, D]`` and ``prompt_tokens`` t(P) ``[b, K, D]`` (or ``[1, K, D]`` where
+        all queries share their prompts), projected and not normalised; ``patch_map`` M ``[b, P]``;
+        ``text_prior`` s_a ``[b]``. float32. What the components do not use may be left out.
+        """
+        image_score = patch_score = text_score = None
+        parts: list[Tensor] = []
+        if "P" in self.components:
+            patch_map = needed(patch_map, "patch_map", "P")
+            patch_score = patch_map.amax(dim=-1)
+            parts.append(patch_map)
+        if "I" in self.components:
+            query = needed(class_tokens, "class_tokens", "I")
+            prompts = needed(prompt_tokens, "prompt_tokens", "I")
+            image_score = self.diff_head_ref(self.adapter(prompts).mean(dim=1) - self.adapter(query))
+            parts.append(image_score[:, None])
+        if "T" in self.components:
+            text_score = needed(text_prior, "text_prior", "T")
+            parts.append(text_score[:, None])
+        if not self.has_map:
+            only = image_score if image_score is not None else text_score
+            assert only is not None
+            return InCTRLScores(score=only, image_score=image_score, text_score=text_score)
+        holistic_map = torch.stack([part.expand(-1, self.patches) for part in parts]).sum(dim=0)
+        holistic = self.diff_head(holistic_map)
+        score = holistic if patch_score is None else (holistic + patch_score) / 2
+        return InCTRLScores(score, image_score, patch_score, text_score, holistic_map, holistic)
+
+
+def ordered(components: str) -> str:
+    """The letters of a non-empty subset of T, P, I in that order; anything else is an error."""
+    kept = "".join(letter for letter in COMPONENTS if letter in components)
+    if not kept or len(kept) != len(components):
+        raise ValueError(f"components must be a non-empty subset of the letters T, P, I, got {components!r}")
+    return kept
+
+
+def needed(value: Tensor | None, name: str, component: str) -> Tensor:
+    if value is None:
+        raise ValueError(f"{name} is missing: component {component} needs it")
+    return value

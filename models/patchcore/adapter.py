@@ -1,0 +1,37 @@
+"""PatchCore on the patch tokens of a frozen CLIP."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+from gad.harness.adapter import FeatureAdapter, Features, called_too_early
+from gad.models.patchcore.score import Bank, local_features, memory_bank, score, token_map
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+class PatchCore(FeatureAdapter):
+    """Score: the largest distance of a patch to the bank, reweighted (equation 7); unbounded."""
+
+    bank: Bank | None = None
+
+    def prepare(self, prompts: Features) -> None:
+        self.bank = memory_bank(local(prompts), self.context.seed)
+
+    def score(self, queries: Features) -> NDArray[np.float32]:
+        if self.bank is None:
+            raise called_too_early(self)
+        scores, _ = score(local(queries), self.bank)
+        found: NDArray[np.float32] = scores.numpy()
+        return found
+
+
+def local(features: Features) -> torch.Tensor:
+    """Local features ``[n, side, side, layers * width]`` of the tokens, layers in ascending order."""
+    # A copy: the tokens are a read-only view of memory that belongs to others.
+    layers = [torch.from_numpy(features.tokens[layer].copy()) for layer in sorted(features.tokens)]
+    return local_features([token_map(tokens) for tokens in layers])

@@ -1,0 +1,155 @@
+"""Feature methods end to end: each image meets its encoder once, and the same bits however it is run."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import open_clip
+import pytest
+import torch
+from PIL import Image
+from support import Bench
+
+pytestmark = pytest.mark.timeout(600)
+
+SMALL = "ViT-S-32-alt"
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Generated weights: these tests are about the path that features take, not about detection."""
+    torch.manual_seed(0)
+    path = tmp_path_factory.mktemp("weights") / "small.pt"
+    torch.save(open_clip.create_model(SMALL, pretrained=None).state_dict(), path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def parts_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A dataset in MVTec layout: two categories, 6 train and 6 test images each, of odd sizes."""
+    folder = tmp_path_factory.mktemp("raw") / "parts"
+    generator = np.random.default_rng(0)
+    for category in ("nut", "bolt"):
+        for place, count in (("train/good", 6), ("test/good", 3), ("test/scratch", 3)):
+            (folder / category / place).mkdir(parents=True)
+            for number in range(count):
+                pixels = generator.integers(0, 256, (40, 30 + 5 * number, 3), dtype=np.uint8)
+                Image.fromarray(pixels).save(folder / category / place / f"{number:03d}.png")
+    return folder
+
+
+def grid(folder: Path, weights: Path, *, shots: str = "[1, 2, 4]", models: str = "[patchcore]") -> str:
+    return (
+        f"models: {models}\ndatasets: ['{folder}']\nshots: {shots}\nseeds: [0, 1]\n"
+        f"backbone: '{SMALL}:{weights}'\n"
+    )
+
+
+def encoded(bench: Bench) -> int:
+    ((count,),) = bench.query("SELECT sum(images) FROM tasks WHERE stage = 'encode'")
+    return int(count or 0)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory, weights: Path, parts_folder: Path) -> Bench:
+    bench = Bench(tmp_path_factory.mktemp("finished"))
+    bench.run("submit", "--grid", bench.grid(grid(parts_folder, weights)), "--workers", "1")
+    return bench
+
+
+def test_every_image_is_encoded_once(finished: Bench) -> None:
+    """12 test images, and the train images that any seed and K drew; and the plan had said so."""
+    drawn = finished.query(
+        "SELECT DISTINCT p.category, q.sample_id FROM prompts q JOIN parts p USING (part_id)"
+    )
+    assert encoded(finished) == 12 + len(drawn)
+    assert len(finished.scores()) == 2 * 3 * 2 * 6
+
+
+def test_scores_are_patchcores(finished: Bench, weights: Path, parts_folder: Path) -> None:
+    """One part again by hand: torchvision's preprocessing, the plain model, the literal oracle."""
+    from oracles import patchcore as oracle
+    from torchvision.transforms import CenterCrop, Compose, InterpolationMode, Normalize, Resize, ToTensor
+
+    model = open_clip.create_model(SMALL, pretrained=str(weights), require_pretrained=True).eval()
+    prepare = Compose(
+        [
+            Resize(224, InterpolationMode.BICUBIC),
+            CenterCrop(224),
+            ToTensor(),
+            Normalize(open_clip.OPENAI_DATASET_MEAN, open_clip.OPENAI_DATASET_STD),
+        ]
+    )
+
+    def maps(name: str) -> list[np.ndarray]:
+        image = prepare(Image.open(parts_folder / name)).unsqueeze(0)
+        with torch.inference_mode():
+            found = model.visual.forward_intermediates(image, indices=[6, 8, 10], output_fmt="NCHW")
+        return [layer[0].half().double().numpy() for layer in found["image_intermediates"]]
+
+    ((part,),) = finished.query("SELECT part_id FROM parts WHERE category = 'nut' AND shots = 2 AND seed = 1")
+    prompts = [
+        s
+        for (s,) in finished.query(
+            f"SELECT sample_id FROM prompts WHERE part_id = '{part}' ORDER BY position"
+        )
+    ]
+    stored = dict(finished.query(f"SELECT sample_id, score FROM scores WHERE part_id = '{part}'"))
+    assert len(prompts) == 2
+    width = 3 * 384
+    bank = np.concatenate([oracle.local_features(maps(prompt)).reshape(-1, width) for prompt in prompts])
+    for name in ("nut/test/good/000.png", "nut/test/scratch/002.png"):  # the oracle takes seconds for one
+        expected, _ = oracle.score(oracle.local_features(maps(name)), bank)
+        assert stored[name] == pytest.approx(expected, rel=1e-4)
+
+
+def test_the_same_bits_with_more_workers_cold_and_warm(
+    finished: Bench, tmp_path: Path, weights: Path, parts_folder: Path
+) -> None:
+    path = str(finished.folder / "grid.yaml")
+    cold = Bench(tmp_path / "cold")
+    cold.run("submit", "--grid", path, "--workers", "2")
+    assert cold.scores() == finished.scores()
+    warm = Bench(tmp_path / "warm")
+    shutil.copytree(cold.folder / "gad-cache", warm.folder / "gad-cache")
+    (shard, *_) = sorted((warm.folder / "gad-cache" / "features").rglob("*.npy"))
+    content = bytearray(shard.read_bytes())
+    content[-1] ^= 1
+    shard.write_bytes(bytes(content))
+    warm.run("submit", "--grid", warm.grid(grid(parts_folder, weights, shots="[1, 2]")), "--workers", "1")
+    kept = finished.scores()
+    found = warm.scores()
+    assert len(found) == len(kept) * 2 // 3
+    assert found == {key: kept[key] for key in found}
+
+
+def test_missing_weights_are_refused_and_planned(tmp_path: Path, parts_folder: Path) -> None:
+    bench = Bench(tmp_path)
+    path = bench.grid(grid(parts_folder, tmp_path / "gone.pt", models="[patchcore, pixel-knn]"))
+    plan = bench.json("plan", "--grid", path)
+    assert (plan["invalid_jobs"], plan["new"]) == (6, 12)
+    bad = bench.run("submit", "--grid", path, code=1)
+    assert "weights of" in bad.stderr
+    assert "gone.pt" in bad.stderr
+    assert "Nothing was started" in bad.stderr
+    bench.run("submit", "--grid", path, "--only", "model=pixel-knn,shots=2,seed=0", "--workers", "1")
+
+
+def test_other_weights_are_another_method(tmp_path: Path, parts_folder: Path, weights: Path) -> None:
+    bench = Bench(tmp_path)
+    other = tmp_path / "other.pt"
+    shutil.copy(weights, other)
+    first = bench.json("plan", "--grid", bench.grid(grid(parts_folder, weights)))
+    assert first["encode_images"] <= 24
+    torch.manual_seed(1)
+    torch.save(open_clip.create_model(SMALL, pretrained=None).state_dict(), other)
+    text = grid(
+        parts_folder,
+        weights,
+        models=f"[patchcore, {{name: patchcore, options: {{backbone: '{SMALL}:{other}'}}}}]",
+    )
+    second = bench.json("plan", "--grid", bench.grid(text))
+    assert second["parts"] == 2 * first["parts"]
+    assert second["encode_images"] == 2 * first["encode_images"]
