@@ -17,6 +17,7 @@ from gad.harness.manifest import file_digest, sample_id
 from gad.harness.nouns import DatasetInfo, Sample, Split
 
 GOOD = "good"
+BESIDE = frozenset({"ground_truth"})  # folders beside categories that are known not to be one
 LAYOUT = "<category>/train/good, <category>/test/good and <category>/test/<defect>"
 
 
@@ -60,8 +61,8 @@ def read(raw: Path, name: str) -> Built:
     Raises DataError, naming the folder, when the layout is not that, or a category has no ``train/good``
     or no test images.
     """
-    root, categories = _categories(raw, name)
     warnings: list[str] = []
+    root, categories = _categories(raw, name, warnings)
     samples = [s for category, folder in categories for s in _category(root, category, folder, warnings)]
     return Built(
         samples=tuple(samples),
@@ -75,11 +76,16 @@ def _looks_like_category(folder: Path) -> bool:
     return (folder / "train").is_dir() or (folder / "test").is_dir()
 
 
-def _categories(raw: Path, name: str) -> tuple[Path, list[tuple[str, Path]]]:
+def _is_category(folder: Path) -> bool:
+    return (folder / "train").is_dir() and (folder / "test").is_dir()
+
+
+def _categories(raw: Path, name: str, warnings: list[str]) -> tuple[Path, list[tuple[str, Path]]]:
     """Root that sample paths start from, and (category, folder) pairs.
 
     Archives often hold everything in one more folder; that folder is then the root, so that ids do not
-    depend on how an archive was unpacked.
+    depend on how an archive was unpacked. Where some folders have both train/ and test/, the others beside
+    them are named in ``warnings``; a lone folder with one of them is a broken category, and reading it says so.
     """
     if not raw.is_dir():
         raise DataError(f"{name}: {raw}: {trees.found_in(raw)}", fix=f"Give a folder that holds {LAYOUT}.")
@@ -90,6 +96,13 @@ def _categories(raw: Path, name: str) -> tuple[Path, list[tuple[str, Path]]]:
         inner = trees.folders(root)
         found = [folder for folder in inner if _looks_like_category(folder)]
         if found:
+            found = [folder for folder in found if _is_category(folder)] or found
+            warnings += [
+                f"{folder}: ignored, as it is no category: {trees.found_in(folder)}; expected train/{GOOD}, "
+                f"test/{GOOD} and test/<defect> in it, in these letters"
+                for folder in inner
+                if folder not in found and folder.name not in BESIDE
+            ]
             return root, [(unicodedata.normalize("NFC", folder.name), folder) for folder in found]
         if len(inner) != 1:
             break

@@ -72,9 +72,16 @@ def _locate(raw: Path | None) -> tuple[Path, Path]:
 def _read_labels(path: Path) -> dict[str, int]:
     """File name -> label, in the file's order. The header is ``id, hemorrhage``, with that space."""
     import csv
+    import io
 
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(
+            f"{path}: cannot be read as UTF-8 text: {error}", fix="Restore labels.csv from the download."
+        ) from error
     rows: dict[str, int] = {}
-    with open(path, newline="", encoding="utf-8-sig") as handle:
+    with io.StringIO(text, newline="") as handle:
         reader = csv.reader(handle, skipinitialspace=True)
         header = [cell.strip() for cell in next(reader, [])]
         if header != ["id", "hemorrhage"]:

@@ -102,7 +102,9 @@ def _build(info: DatasetInfo, raw: Path | None, data: Path) -> Prepared:
         warnings = [*built.warnings, *_unexpected(info, built), *_replaced(info, built, data)]
         same = _whole(info.name, data)
         root = "." if built.root is None else str(built.root.resolve())
-        if same and (same.root, same.fingerprint) == (root, manifest.fingerprint(built.samples)):
+        texts = {category.category: category.text for category in same.categories} if same else {}
+        found = (root, manifest.fingerprint(built.samples), built.texts)
+        if same and (same.root, same.fingerprint, texts) == found:
             return same
         return manifest.write(
             data, info, built.samples, root=built.root, texts=built.texts, made=made, warnings=warnings

@@ -8,6 +8,9 @@
         def prepare(self, prompts): ...          # Features of the K prompts
         def score(self, queries): return ...     # Features of n queries -> float [n]
 
+A trained detector adds ``train(auxiliary) -> Checkpoint``, called once on an instance of its own (the
+context's seed is the training seed), and ``load(arrays)``, called before ``prepare``.
+
 One instance serves one part: a category, K and seed. Batches are cut by the harness, always the same
 way, so a score may not depend on the other queries in a batch. Inputs are read-only views.
 """
@@ -45,12 +48,15 @@ class Features:
     ``class_tokens``: fp32 ``[n, D]``, projected, not normalised. ``tokens``: layer -> fp16 ``[n, P, W]``.
     ``nearest``: layer -> fp32 ``[n, P]`` in 0..1, ``0.5 * (1 - cos)`` to the nearest prompt patch
     (queries only). ``text``: fp32 ``[2, D]``, the normal and the anomalous embedding, of length 1.
+    ``windows``: size -> fp16 ``[n, windows, D]``, projected, not normalised; windows by their upper left
+    patch, by rows.
     """
 
     class_tokens: NDArray[np.float32]
     tokens: dict[int, NDArray[np.float16]] = field(default_factory=dict)
     nearest: dict[int, NDArray[np.float32]] = field(default_factory=dict)
     text: NDArray[np.float32] | None = None
+    windows: dict[int, NDArray[np.float16]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.class_tokens)
@@ -62,7 +68,33 @@ class Features:
             class_tokens=self.class_tokens[start:stop],
             tokens={layer: rows[start:stop] for layer, rows in self.tokens.items()},
             nearest={layer: rows[start:stop] for layer, rows in self.nearest.items()},
+            windows={size: rows[start:stop] for size, rows in self.windows.items()},
         )
+
+
+@dataclass(frozen=True)
+class Auxiliary:
+    """A labelled auxiliary set to train on: all its images, train and test splits together.
+
+    ``features``: class tokens and patch tokens of N images. ``labels``: int8 ``[N]``, 0 normal and 1
+    anomalous. ``categories``: int64 ``[N]``, numbers into ``names``. ``texts``: fp32 ``[C, 2, D]``, each
+    category's normal and anomalous embedding. ``shots``: the K to train for.
+    """
+
+    features: Features
+    labels: NDArray[np.int8]
+    categories: NDArray[np.int64]
+    names: tuple[str, ...]
+    texts: NDArray[np.float32] | None
+    shots: int
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What training leaves: named arrays, and the loss of every step in order."""
+
+    arrays: dict[str, NDArray[Any]]
+    losses: tuple[float, ...] = ()
 
 
 class _Adapter:

@@ -40,12 +40,21 @@ def method_key(fields: Mapping[str, Any]) -> str:
     return short_id("method", fields)
 
 
-def column_key(*, fingerprint: str, prompt_rule: str, metrics_version: int, test_images: int | None) -> str:
-    """Key of a table column: data manifest, prompt rule (or imported set), metrics, test limit."""
+def column_key(
+    *,
+    fingerprint: str,
+    texts: Mapping[str, str],
+    prompt_rule: str,
+    metrics_version: int,
+    test_images: int | None,
+) -> str:
+    """Key of a table column: data manifest, the categories' texts, prompt rule (or imported set),
+    metrics, test limit."""
     return short_id(
         "column",
         {
             "data": fingerprint,
+            "texts": dict(texts),
             "prompts": prompt_rule,
             "metrics": metrics_version,
             "test_images": test_images,
@@ -67,6 +76,14 @@ def job_id(
             "seed": seed,
             "training_seed": training_seed,
         },
+    )
+
+
+def training_id(*, method: str, auxiliary: str, shots: int, training_seed: int) -> str:
+    """Id of one training: the method, the auxiliary data's fingerprint, K, and the training seed."""
+    return short_id(
+        "training",
+        {"method": method, "auxiliary": auxiliary, "shots": shots, "training_seed": training_seed},
     )
 
 

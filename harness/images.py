@@ -37,23 +37,38 @@ def array_digest(image: NDArray[np.uint8]) -> str:
 def open_image(root: Path, sample: Sample) -> Image.Image:
     """Decode one sample (mode as stored, crop applied) and check that it is the image of the manifest.
 
-    Raises DataError, naming the file, when it is missing, unreadable, or changed since it was prepared.
+    Raises DataError, naming the file, when it is missing, unreadable, changed since it was prepared, or of
+    32 bits (its values would be clipped to 8).
     """
     path = root / sample.path
+    try:
+        image = _decoded(path, sample)
+        if image.mode in ("I", "F"):
+            raise DataError(
+                f"{path} ({sample.id}) holds 32-bit {'integers' if image.mode == 'I' else 'floats'}, whose range "
+                "is not known",
+                fix="Convert it to 8 or 16 bits, and prepare the dataset again.",
+            )
+        return image if sample.crop is None else image.crop(sample.crop)
+    except DataError:
+        raise
+    except Exception as error:  # Pillow and NumPy raise many kinds for damaged files: all mean "unreadable"
+        raise DataError(
+            f"cannot read image {path} ({sample.id}): {type(error).__name__}: {error}",
+            fix="Restore or remove the file.",
+        ) from error
+
+
+def _decoded(path: Path, sample: Sample) -> Image.Image:
     if sample.index is not None:
         array = _array(path)[sample.index]
         _same(path, sample, array_digest(array))
         return Image.fromarray(array)
-    try:
-        content = path.read_bytes()
-        image: Image.Image = Image.open(io.BytesIO(content))
-        image.load()
-    except Exception as error:  # Pillow raises many kinds for damaged files: all mean "unreadable"
-        raise DataError(
-            f"cannot read image {path}: {type(error).__name__}: {error}", fix="Restore or remove the file."
-        ) from error
+    content = path.read_bytes()
+    image: Image.Image = Image.open(io.BytesIO(content))
+    image.load()
     _same(path, sample, stored_digest(content, sample.crop))
-    return image if sample.crop is None else image.crop(sample.crop)
+    return image
 
 
 def _same(path: Path, sample: Sample, found: str) -> None:

@@ -109,10 +109,13 @@ class ImageInput(Frozen):
 class FeatureInput(Frozen):
     """Features of a frozen encoder as an adapter wants them; class tokens always come.
 
-    ``layers`` are blocks (1-indexed; empty: InCTRL's, at 7/12, 9/12 and 11/12 of the depth).
+    ``layers`` are blocks (1-indexed, or counted from the end: -1 is the last; empty: InCTRL's, at 7/12, 9/12
+    and 11/12 of the depth).
     ``tokens``: the patch tokens of those blocks. ``nearest``: each query patch's distance to the nearest
     prompt patch, for those blocks, computed once for all detectors. ``text``: the normal and anomalous
-    text embeddings of the category. ``size`` and ``weights`` are filled in when the backbone is looked up.
+    text embeddings of the category. ``windows``: window sizes s, for the class output of the encoder on
+    every s x s window of patches alone (WinCLIP). ``size`` and ``weights`` are filled in, and layers made
+    positive, when the backbone is looked up.
     """
 
     kind: Literal["features"] = "features"
@@ -121,6 +124,7 @@ class FeatureInput(Frozen):
     tokens: bool = False
     nearest: bool = False
     text: bool = False
+    windows: tuple[int, ...] = ()
     size: int = 0
     weights: str = ""
 
@@ -148,6 +152,7 @@ class ModelInfo(Frozen):
     licence: str = ""
     domain: str = "image"
     min_shots: int = 1
+    trained: bool = False
     default_backbone: str = ""
     batch_size: int = Field(default=64, ge=1)
 
@@ -195,12 +200,24 @@ class Grid(Frozen):
 
 
 class Part(Frozen):
-    """A job's share of one category. ``prompts`` are sample ids, in order."""
+    """A job's share of one category. ``prompts`` are sample ids, in order; ``training`` an id, or empty."""
 
     part_id: str
     category: str
     text: str
     prompts: tuple[str, ...]
+    training: str = ""
+
+
+class Training(Frozen):
+    """One training of a method on an auxiliary set, shared by every job that wants it."""
+
+    training_id: str
+    model: ModelChoice
+    method_key: str
+    auxiliary: str
+    shots: int
+    training_seed: int
 
 
 class Job(Frozen):
@@ -220,7 +237,8 @@ class Job(Frozen):
 
     @property
     def name(self) -> str:
-        return f"{self.model.name}/{self.dataset}/K{self.shots}/seed{self.seed}"
+        name = f"{self.model.name}/{self.dataset}/K{self.shots}/seed{self.seed}"
+        return name if self.training_seed is None else f"{name}/training{self.training_seed}"
 
 
 class Scores(Frozen):

@@ -6,34 +6,29 @@ nothing heavy. Nothing is written.
 
 from __future__ import annotations
 
-import importlib.util
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cache
-from pathlib import Path
 from typing import Any
 
 from gad.harness import ids, manifest, prompts
 from gad.harness.errors import HarnessError
 from gad.harness.manifest import Prepared
+from gad.harness.methods import input_of, method_fields
 from gad.harness.metrics import METRICS_VERSION
 from gad.harness.nouns import (
-    ENCODER_VERSION,
-    PIXELS_VERSION,
     Category,
     DatasetInfo,
-    FeatureInput,
     Grid,
-    ImageInput,
-    Input,
     Job,
     ModelChoice,
     Part,
     PromptSet,
+    Protocol,
     Sample,
+    Training,
 )
-from gad.harness.registry import Model, Registry, source_digest
+from gad.harness.registry import Registry
 
 
 @dataclass(frozen=True)
@@ -51,18 +46,28 @@ class Source:
             return self.prepared.categories
         return self.info.expected if self.info else ()
 
+    @property
+    def protocol(self) -> Protocol:
+        return self.info.protocol if self.info else "industrial"
+
 
 @dataclass
 class Plan:
-    """``states`` maps a part id to ``done``, ``failed`` (recorded earlier) or ``new``."""
+    """``jobs`` are those to run, ``asked`` all of the grid: a cell is complete when these are done.
+
+    ``states`` maps a part id to ``done``, ``failed`` (recorded earlier) or ``new``.
+    """
 
     grid: Grid
     jobs: tuple[Job, ...]
+    asked: tuple[Job, ...]
     states: dict[str, str]
     sources: dict[str, Source]
     prompt_sets: dict[tuple[str, str, int], PromptSet]
     method_fields: dict[str, Any]
     column_fields: dict[str, Any]
+    trainings: dict[str, Training] = field(default_factory=dict)
+    auxiliary: dict[str, Source] = field(default_factory=dict)
     reasons: Counter[tuple[str, str]] = field(default_factory=Counter)
 
     def parts(self) -> list[tuple[Job, Part]]:
@@ -79,12 +84,17 @@ class Plan:
     @property
     def unprepared(self) -> list[str]:
         """Bundled datasets that submit will prepare."""
-        return [s.name for s in self.sources.values() if not s.prepared and s.info and s.info.bundled]
+        return [s.name for s in self._all_sources() if not s.prepared and s.info and s.info.bundled]
+
+    def _all_sources(self) -> list[Source]:
+        return [*self.sources.values(), *self.auxiliary.values()]
 
     @property
     def missing(self) -> list[str]:
         """What has to be there before anything can start: data, and encoders' weights."""
-        data = [s.missing for s in self.sources.values() if s.missing]
+        wanted = {job.dataset for job in self.jobs}
+        used = [s for s in self.sources.values() if s.name in wanted]
+        data = list(dict.fromkeys(s.missing for s in [*used, *self.auxiliary.values()] if s.missing))
         unusable = {key for key, fields in self.method_fields.items() if fields["input"] is None}
         weights = {job.invalid: None for job in self.jobs if job.method_key in unusable}
         return [*data, *(reason for reason in weights if reason not in data)]
@@ -99,30 +109,36 @@ def make(
     registry: Registry,
     states: Mapping[str, str],
     *,
+    auxiliary: Mapping[str, Source] | None = None,
     only: Only | None = None,
     most_jobs: int | None = None,
 ) -> Plan:
     """Expand a grid. ``states`` are the recorded parts' (``done`` or ``failed``).
 
+    ``sources`` and ``auxiliary`` are by the names that datasets and auxiliary sets have in the grid.
     ``only`` keeps jobs by (model, dataset, K, seed); ``most_jobs`` keeps the first so many.
     """
-    planner = _Planner(grid, dict(sources), registry)
-    jobs = [
-        planner.job(choice, sources[dataset], shots, seed)
+    planner = _Planner(grid, dict(sources), dict(auxiliary or {}), registry)
+    asked = [
+        planner.job(choice, dataset, shots, seed, training_seed)
         for dataset in grid.datasets
         for choice in grid.models
         for shots in grid.shots
         for seed in grid.seeds
-        if only is None or only(choice.name, sources[dataset].name, shots, seed)
+        for training_seed in (grid.training_seeds if registry.find(choice.name).info.trained else (None,))
     ]
+    jobs = [j for j in asked if only is None or only(j.model.name, j.dataset, j.shots, j.seed)]
     plan = Plan(
         grid=grid,
         jobs=tuple(jobs[:most_jobs]),
+        asked=tuple(asked),
         states={},
         sources={source.name: source for source in sources.values()},
         prompt_sets=planner.prompt_sets,
         method_fields=planner.method_fields,
         column_fields=planner.column_fields,
+        trainings=planner.trainings,
+        auxiliary={source.name: source for source in planner.auxiliary.values()},
     )
     for _, part in plan.parts():
         plan.states[part.part_id] = states.get(part.part_id, "new")
@@ -133,8 +149,11 @@ def make(
 class _Planner:
     """Keys are computed once per model and dataset, prompts once per (category, seed)."""
 
-    def __init__(self, grid: Grid, sources: dict[str, Source], registry: Registry) -> None:
-        self.grid, self.sources, self.registry = grid, sources, registry
+    def __init__(
+        self, grid: Grid, sources: dict[str, Source], auxiliary: dict[str, Source], registry: Registry
+    ) -> None:
+        self.grid, self.sources, self.auxiliary, self.registry = grid, sources, auxiliary, registry
+        self.trainings: dict[str, Training] = {}
         self.prompt_sets: dict[tuple[str, str, int], PromptSet] = {}
         self.method_fields: dict[str, Any] = {}
         self.column_fields: dict[str, Any] = {}
@@ -143,59 +162,111 @@ class _Planner:
         self._normals: dict[str, dict[str, list[Sample]]] = {}
         self._queries: dict[tuple[str, str], str] = {}
 
-    def job(self, choice: ModelChoice, source: Source, shots: int, seed: int) -> Job:
+    def job(self, choice: ModelChoice, dataset: str, shots: int, seed: int, training_seed: int | None) -> Job:
         method, invalid = self._method(choice)
-        if source.prepared is None:
-            return self._unprepared(choice, source, shots, seed, method)
-        column = self._column(source.prepared)
+        source, helper = self.sources[dataset], None
         model = self.registry.find(choice.name)
-        if shots < model.info.min_shots and not invalid:
-            invalid = f"{choice.name} needs at least {model.info.min_shots} prompts; K = {shots}"
+        if model.info.trained:
+            helper = self.auxiliary.get(
+                self.grid.auxiliary.get(dataset, self.grid.auxiliary.get("default", ""))
+            )
+            if helper is None:
+                invalid = (
+                    invalid
+                    or f"{choice.name} is trained, and the grid names no auxiliary set for {source.name}"
+                )
+        if source.prepared is None or (helper and helper.prepared is None):
+            return self._unprepared(choice, source, helper, shots, seed, training_seed, method)
+        column = self._column(source.prepared)
+        if shots < model.info.min_shots:
+            invalid = invalid or f"{choice.name} needs at least {model.info.min_shots} prompts; K = {shots}"
+        training = ""
+        if helper and helper.prepared and training_seed is not None:
+            training = self._training(choice, method, helper.prepared, shots, training_seed)
         parts = []
         for category in source.prepared.categories:
             drawn = self._prompts(source.prepared, category.category, seed)
-            if len(drawn.samples) < shots and not invalid:
-                invalid = (
+            if len(drawn.samples) < shots:
+                invalid = invalid or (
                     f"category {category.category} of {source.name} has {category.train_normal} "
                     f"normal train images; K = {shots}"
                 )
-            parts.append(self._part(method, source.prepared, category, seed, drawn.first(shots)))
+            parts.append(self._part(method, source.prepared, category, seed, training, drawn.first(shots)))
         return Job(
             job_id=ids.job_id(
-                method=method, column=column, dataset=source.name, shots=shots, seed=seed, training_seed=None
+                method=method,
+                column=column,
+                dataset=source.name,
+                shots=shots,
+                seed=seed,
+                training_seed=training_seed,
             ),
             model=choice,
             dataset=source.name,
             protocol=source.prepared.protocol,
             shots=shots,
             seed=seed,
+            training_seed=training_seed,
             method_key=method,
             column_key=column,
             parts=tuple(parts),
             invalid=invalid,
         )
 
-    def _unprepared(self, choice: ModelChoice, source: Source, shots: int, seed: int, method: str) -> Job:
-        """A job of a dataset that is not there yet: counted, without ids that depend on the data."""
-        stand_in = f"{choice.name}{choice.options}/{source.name}/{shots}/{seed}"
+    def _training(
+        self, choice: ModelChoice, method: str, prepared: Prepared, shots: int, training_seed: int
+    ) -> str:
+        """The id of a training, one for all jobs that want the same."""
+        name = ids.training_id(
+            method=method, auxiliary=prepared.fingerprint, shots=shots, training_seed=training_seed
+        )
+        self.trainings[name] = Training(
+            training_id=name,
+            model=choice,
+            method_key=method,
+            auxiliary=prepared.name,
+            shots=shots,
+            training_seed=training_seed,
+        )
+        return name
+
+    def _unprepared(
+        self,
+        choice: ModelChoice,
+        source: Source,
+        helper: Source | None,
+        shots: int,
+        seed: int,
+        training_seed: int | None,
+        method: str,
+    ) -> Job:
+        """A job whose data are not there yet: counted, without ids that depend on the data."""
+        stand_in = f"{choice.name}{choice.options}/{source.name}/{shots}/{seed}/{training_seed}"
         return Job(
             job_id=stand_in,
             model=choice,
             dataset=source.name,
-            protocol=source.info.protocol if source.info else "industrial",
+            protocol=source.prepared.protocol if source.prepared else source.protocol,
             shots=shots,
             seed=seed,
+            training_seed=training_seed,
             method_key=method,
             column_key="",
             parts=tuple(
                 Part(part_id=f"{stand_in}/{c.category}", category=c.category, text=c.text, prompts=())
                 for c in source.categories
             ),
-            invalid=source.missing,
+            invalid=source.missing or (helper.missing if helper else ""),
         )
 
     def _part(
-        self, method: str, prepared: Prepared, category: Category, seed: int, drawn: tuple[Sample, ...]
+        self,
+        method: str,
+        prepared: Prepared,
+        category: Category,
+        seed: int,
+        training: str,
+        drawn: tuple[Sample, ...],
     ) -> Part:
         return Part(
             part_id=ids.part_id(
@@ -204,13 +275,14 @@ class _Planner:
                 category=category.category,
                 text=category.text,
                 seed=seed,
-                training="",
+                training=training,
                 prompts=[(s.id, s.digest) for s in drawn],
                 queries=self._query_digest(prepared, category),
             ),
             category=category.category,
             text=category.text,
             prompts=tuple(s.id for s in drawn),
+            training=training,
         )
 
     def _method(self, choice: ModelChoice) -> tuple[str, str]:
@@ -219,22 +291,24 @@ class _Planner:
         if name not in self._methods:
             model = self.registry.find(choice.name)
             try:
-                fields, problem = method_fields(model, choice, input_of(model, choice)), ""
+                fields, problem = method_fields(self.grid, model, choice, input_of(model, choice)), ""
             except HarnessError as error:
-                fields, problem = method_fields(model, choice, None), str(error).replace("\n", ". ")
+                fields = method_fields(self.grid, model, choice, None)
+                problem = str(error).replace("\n", ". ")
             self._methods[name] = (ids.method_key(fields), problem)
             self.method_fields[self._methods[name][0]] = fields
         return self._methods[name]
 
     def _column(self, prepared: Prepared) -> str:
         if prepared.name not in self._columns:
-            fields = {
+            fields: dict[str, Any] = {
                 "fingerprint": prepared.fingerprint,
+                "texts": {category.category: category.text for category in prepared.categories},
                 "prompt_rule": prompts.RULE,
                 "metrics_version": METRICS_VERSION,
                 "test_images": self.grid.limits.test_images,
             }
-            key = ids.column_key(**fields)  # type: ignore[arg-type]
+            key = ids.column_key(**fields)
             self._columns[prepared.name] = key
             self.column_fields[key] = {"dataset": prepared.name, **fields}
         return self._columns[prepared.name]
@@ -261,41 +335,6 @@ class _Planner:
             kept = prompts.limit_tests(prepared.name, category.category, tests, most)
             self._queries[key] = manifest.test_digest(kept)
         return self._queries[key]
-
-
-def method_fields(model: Model, choice: ModelChoice, wanted: Input | None) -> dict[str, Any]:
-    """What goes into a method key; ``wanted`` is None for a method whose encoder is not there."""
-    return {
-        "model": choice.name,
-        "options": choice.options,
-        "source": source_digest(model),
-        "input": wanted.model_dump(mode="json") if wanted else None,
-        "batch_size": model.info.batch_size,
-        "images": PIXELS_VERSION,
-        "encoder": _encoder_code() if isinstance(wanted, FeatureInput) else None,
-    }
-
-
-@cache
-def _encoder_code() -> str:
-    """What turns images into features and features into what detectors share: its version and source."""
-    shared = ("gad.harness.features.nearest", "gad.models.clip_text", "gad.models.text_prior")
-    found = [importlib.util.find_spec(name) for name in shared]
-    files = [Path(spec.origin) for spec in found if spec and spec.origin]
-    return ids.digest([ENCODER_VERSION, *(ids.source_digest([file], file.parent) for file in files)])[:20]
-
-
-def input_of(model: Model, choice: ModelChoice) -> Input:
-    """What a method wants to see; for features with layers and weights spelled out.
-
-    Raises UsageError or ModelError for a backbone that is not known or has no weights file.
-    """
-    wanted = model.info.inputs(model.info.options.model_validate(choice.options))
-    if isinstance(wanted, ImageInput):
-        return wanted
-    from gad.models.backbones.describe import resolve
-
-    return resolve(wanted)
 
 
 def _explain(plan: Plan) -> None:

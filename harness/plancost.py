@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from gad.harness import manifest, prompts
 from gad.harness.plan import Plan, Source
 from gad.harness.units import source_of
@@ -15,6 +17,23 @@ def encode_images(plan: Plan) -> int:
             key = (job.dataset, source_of(plan.method_fields[job.method_key]["input"]))
             wanted.setdefault(key, {}).setdefault(part.category, set()).update(part.prompts)
     return sum(_distinct(plan, plan.sources[name], categories) for (name, _), categories in wanted.items())
+
+
+def trainings_left(plan: Plan, cache: Path) -> int:
+    """How many trainings the new parts need that the cache does not hold.
+
+    Of data that are not prepared yet no training can be named: each (method, set, K, seed) counts as one.
+    """
+    named = {
+        part.training for _, part in plan.parts() if plan.states[part.part_id] == "new" and part.training
+    }
+    left = sum(not (cache / "trainings" / name / "training.json").is_file() for name in named)
+    unnamed = {
+        (job.method_key, plan.grid.auxiliary.get(job.dataset, "default"), job.shots, job.training_seed)
+        for job in plan.jobs
+        if job.training_seed is not None and not job.invalid and not job.column_key
+    }
+    return left + len(unnamed)
 
 
 def _distinct(plan: Plan, source: Source, categories: dict[str, set[str]]) -> int:

@@ -6,10 +6,11 @@ models; the reason is kept and shown.
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import importlib.util
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,6 +19,8 @@ from gad.harness.errors import ModelError, did_you_mean
 from gad.harness.nouns import ModelInfo
 
 GROUP = "gad.models"
+SOURCE_SUFFIXES = frozenset({".py", ".so", ".safetensors", ".pt", ".npz"})
+SOURCE_BYTES = 100_000_000  # files beyond are data, too slow to read for every plan
 
 
 @dataclass(frozen=True)
@@ -59,8 +62,10 @@ def load() -> Registry:
     for entry in importlib.metadata.entry_points(group=GROUP):
         package = entry.dist.name if entry.dist else "?"
         try:
-            info = entry.load()
-        except Exception as error:  # whatever a stranger's module does at import is its own failure
+            # What a stranger's module prints must not mix with --json.
+            with contextlib.redirect_stdout(sys.stderr):
+                info = entry.load()
+        except (Exception, SystemExit) as error:  # whatever it does at import is its own failure
             broken[entry.name] = f"{entry.value}: {type(error).__name__}: {error}"
             continue
         if not isinstance(info, ModelInfo) or info.name != entry.name:
@@ -73,25 +78,59 @@ def load() -> Registry:
 
 
 def source_digest(model: Model) -> str:
-    """Digest of a model's code: every ``.py`` of the folders that hold its info and its adapter.
+    """Digest of a model's code: that of the modules with its info and its adapter, and what lies with them.
 
-    A model that is a single top-level file is that file. So a changed adapter is another method, even
-    when nobody raised a version.
+    A changed adapter is so another method, even when nobody raised a version. Of a model of ours it is the
+    model's folder; of anybody else's the whole top-level package, or the file of a single module. Raises
+    ModelError when a module is not there.
     """
     modules = {model.reference.partition(":")[0], model.info.adapter.partition(":")[0]}
-    digests = []
-    for name in sorted(modules):
-        file = _module_file(name)
-        files = [file] if "." not in name else [f for f in file.parent.rglob("*.py") if f.is_file()]
-        digests.append(ids.source_digest(files, file.parent))
-    return ids.digest(sorted(set(digests)))
+    digests = set()
+    for module in sorted(modules):
+        place = _place(module, model.info.name)
+        files = [place] if place.is_file() else list(_sources(place))
+        digests.add(ids.source_digest(files, place.parent if place.is_file() else place))
+    return ids.digest(sorted(digests))
 
 
-def _module_file(name: str) -> Path:
-    module = sys.modules.get(name)
-    spec = module.__spec__ if module else importlib.util.find_spec(name)
-    if spec is None or not spec.origin:
+def _sources(folder: Path) -> Iterator[Path]:
+    for file in folder.rglob("*"):
+        if file.suffix in SOURCE_SUFFIXES and file.is_file() and file.stat().st_size <= SOURCE_BYTES:
+            yield file
+
+
+def _place(module: str, model: str) -> Path:
+    """The file or folder that is a module's code."""
+    file, packaged = _module_file(module, model)
+    *packages, last = module.split(".")
+    if packaged:
+        packages.append(last)
+    if not packages:
+        return file
+    folder = file.parent
+    if packages[0] == "gad":
+        return folder
+    # By the names of folders, which also holds without an __init__.py. Where they are not the packages'
+    # (setuptools can map them), what is around them is not the package.
+    for name, outer in zip(reversed(packages), reversed(packages[:-1]), strict=False):
+        if folder.name != name or folder.parent.name != outer:
+            break
+        folder = folder.parent
+    return folder
+
+
+def _module_file(module: str, model: str) -> tuple[Path, bool]:
+    """Where a module is, and whether it is a package. It is not imported, but the packages around it are."""
+    try:
+        loaded = sys.modules.get(module)
+        with contextlib.redirect_stdout(sys.stderr):
+            spec = (loaded and loaded.__spec__) or importlib.util.find_spec(module)
+        reason = "no such module"
+    except (Exception, SystemExit) as error:
+        spec, reason = None, f"{type(error).__name__}: {error}"
+    if spec is None or not spec.origin or not Path(spec.origin).is_file():
         raise ModelError(
-            f"module {name} of a registered model is not there", fix="Install its package again."
+            f"model {model!r}: its module {module!r} is not there ({reason})",
+            fix="Install its package again.",
         )
-    return Path(spec.origin)
+    return Path(spec.origin), spec.submodule_search_locations is not None

@@ -6,9 +6,10 @@ from pathlib import Path
 
 from gad.datasets import catalog
 from gad.harness import manifest
-from gad.harness.errors import DataError
+from gad.harness.errors import DataError, GridError
 from gad.harness.nouns import Grid
 from gad.harness.plan import Source
+from gad.harness.registry import Registry
 
 
 def load(grid: Grid, data: Path, *, prepare_bundled: bool) -> dict[str, Source]:
@@ -17,7 +18,22 @@ def load(grid: Grid, data: Path, *, prepare_bundled: bool) -> dict[str, Source]:
     Bundled datasets are prepared when asked for; otherwise they count as not prepared yet. A folder
     is read anew every time, so that a file added to it is noticed.
     """
-    return {name: _source(name, data, prepare_bundled) for name in grid.datasets}
+    found = {name: _source(name, data, prepare_bundled) for name in grid.datasets}
+    for name, source in found.items():
+        other = next(n for n, s in found.items() if s.name == source.name)
+        if other != name:
+            raise GridError(
+                f"{other} and {name} are both called {source.name!r}, and results go by that name",
+                fix="Rename one of the folders.",
+            )
+    return found
+
+
+def load_auxiliary(grid: Grid, registry: Registry, data: Path, *, prepare_bundled: bool) -> dict[str, Source]:
+    """The auxiliary sets by the name they have in the grid; none when no model of the grid is trained."""
+    if not any(registry.find(choice.name).info.trained for choice in grid.models):
+        return {}
+    return {name: _source(name, data, prepare_bundled) for name in dict.fromkeys(grid.auxiliary.values())}
 
 
 def _source(name: str, data: Path, prepare_bundled: bool) -> Source:

@@ -8,7 +8,7 @@ import platform
 from functools import cache
 from pathlib import Path
 
-from gad.harness import ids
+from gad.harness import ids, registry
 
 DISTRIBUTION = "gad-harness"
 REPORTED = (
@@ -33,6 +33,12 @@ def code_digest() -> str:
     """Digest of the harness's own source: two nodes with the same digest run the same code."""
     root = Path(__file__).parent
     return ids.source_digest(root.rglob("*.py"), root)[:20]
+
+
+def code_digests(models: list[str]) -> dict[str, str]:
+    """Digests of the harness's own code and of some models': what has to be alike on every node."""
+    known = registry.load()
+    return {"harness": code_digest(), **{name: registry.source_digest(known.find(name)) for name in models}}
 
 
 def environment() -> dict[str, str]:

@@ -149,6 +149,26 @@ class Hostile:
         while True: kept.append(np.ones(10_000_000)); time.sleep(0.01)
     def interrupts(self, queries, scores): raise KeyboardInterrupt
     def stops(self, queries, scores): sys.exit(0)
+    def forks(self, queries, scores):
+        if not vars(self).get("forked"):  # once: the copy goes on as if it were the adapter
+            self.forked = True
+            os.fork()
+        return scores
+    def closes(self, queries, scores): sys.stdout.close(); return scores
+    def forks_and_exits(self, queries, scores):
+        if os.fork() == 0: time.sleep(600)
+        os._exit(3)
+    def leaves(self, queries, scores):
+        if not vars(self).get("forked") and os.fork() == 0:
+            os.setsid()
+            os.execvp("sleep", ["sleep", "4321"])
+        self.forked = True
+        return scores
+    def babbles(self, queries, scores):
+        for descriptor in range(3, 64):
+            try: os.write(descriptor, b"[1, 2]\\n")
+            except OSError: pass
+        return scores
 '''
 
 

@@ -58,7 +58,7 @@ def submit(
         workers=workers,
         threads=threads,
         retry_failed=retry_failed,
-        only=parse_only(only),
+        only=parse_only(only, loaded),
         most_jobs=limit,
         command=shlex.join(["harness", *sys.argv[1:]]),
     )
@@ -94,14 +94,22 @@ def plan(
     """What a submit would do, and why; nothing is computed."""
     from gad.harness import plan as planning
     from gad.harness import sources
-    from gad.harness.plancost import encode_images
+    from gad.harness.plancost import encode_images, trainings_left
     from gad.harness.store import read
 
     loaded, known = load_grid(grid)
     found = sources.load(loaded, data, prepare_bundled=False)
     states = {part: status for part, (status, _) in read.part_states(results).items()}
-    made = planning.make(loaded, found, known, states, only=parse_only(only), most_jobs=limit)
-    summary = _summary(made, encode_images(made))
+    made = planning.make(
+        loaded,
+        found,
+        known,
+        states,
+        auxiliary=sources.load_auxiliary(loaded, known, data, prepare_bundled=False),
+        only=parse_only(only, loaded),
+        most_jobs=limit,
+    )
+    summary = _summary(made, encode_images(made), trainings_left(made, cache))
     if as_json:
         print_json(summary)
         return
@@ -112,7 +120,7 @@ def plan(
     )
 
 
-def _summary(made: Plan, images: int) -> dict[str, Any]:
+def _summary(made: Plan, images: int, trainings: int) -> dict[str, Any]:
     invalid = [job for job in made.jobs if job.invalid]
     return {
         "jobs": len(made.jobs),
@@ -123,7 +131,7 @@ def _summary(made: Plan, images: int) -> dict[str, Any]:
         "invalid": sum(len(job.parts) for job in invalid),
         "invalid_jobs": len(invalid),
         "encode_images": images,
-        "train": 0,  # no model here is trained yet: pixel baselines only look at their prompts
+        "train": trainings,
         "reasons": [
             {"state": state, "reason": reason, "parts": count}
             for (state, reason), count in made.reasons.items()
@@ -140,19 +148,34 @@ def load_grid(name: str) -> tuple[Grid, Registry]:
     return gridfile.load(name, gridfile.Known(known.infos, catalog.DATASETS)), known
 
 
-def parse_only(text: str) -> Only | None:
-    """`model=a,dataset=b,shots=4,seed=0` as a predicate; a name may be given several times (either fits)."""
+def parse_only(text: str, grid: Grid) -> Only | None:
+    """`model=a,dataset=b,shots=4,seed=0` as a predicate; a name may be given several times (either fits).
+
+    A folder is named by its last name, as its dataset is. UsageError for what the grid does not have.
+    """
     from gad.harness.errors import UsageError, did_you_mean
 
     if not text:
         return None
-    names = ("model", "dataset", "shots", "seed")
+    known = {
+        "model": [choice.name for choice in grid.models],
+        "dataset": [_dataset_name(name) for name in grid.datasets],
+        "shots": [str(shots) for shots in grid.shots],
+        "seed": [str(seed) for seed in grid.seeds],
+    }
     wanted: dict[str, set[str]] = {}
     for item in text.split(","):
-        name, equals, value = item.partition("=")
-        if name not in names or not equals:
+        name, equals, value = (word.strip() for word in item.partition("="))
+        if name not in known or not equals:
+            hint = did_you_mean(name, list(known))
             raise UsageError(
-                f"--only {item!r} is not NAME=VALUE with a name of {', '.join(names)}.{did_you_mean(name, names)}"
+                f"--only {item!r} is not NAME=VALUE with a name of {', '.join(known)}.{hint}",
+                fix="For example --only model=pixel-knn,shots=4.",
+            )
+        if value not in known[name]:
+            raise UsageError(
+                f"--only {item!r}: grid {grid.name!r} has no {name} {value!r}.{did_you_mean(value, known[name])}",
+                fix=f"Its {name} is one of {', '.join(dict.fromkeys(known[name]))}.",
             )
         wanted.setdefault(name, set()).add(value)
 
@@ -161,6 +184,16 @@ def parse_only(text: str) -> Only | None:
         return all(job[name] in values for name, values in wanted.items())
 
     return fits
+
+
+def _dataset_name(name: str) -> str:
+    """The name of a grid's dataset: the catalog's, or the folder's, as `gad.datasets.folder` has it."""
+    import unicodedata
+    from pathlib import Path
+
+    from gad.datasets.prepare import is_path
+
+    return unicodedata.normalize("NFC", Path(name).resolve().name) if is_path(name) else name
 
 
 def _words(counts: dict[str, int]) -> str:

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
-from typing import Annotated
+from types import FrameType
+from typing import Annotated, NoReturn
 
-import typer
+try:
+    import typer
 
-from gad.harness.cli import data, grids, looking, models
-from gad.harness.errors import HarnessError
+    from gad.harness.cli import cache, data, grids, looking, models
+    from gad.harness.errors import HarnessError
+except KeyboardInterrupt:  # these imports are most of the time before run() can say it
+    print("interrupted", file=sys.stderr)
+    sys.exit(1)
+
+INTERRUPTED = 130  # what typer makes of an interrupt; no command ends so by itself
 
 app = typer.Typer(
     name="harness",
@@ -21,6 +30,7 @@ app = typer.Typer(
 app.add_typer(data.app, name="data")
 app.add_typer(models.app, name="models")
 app.add_typer(looking.database, name="db")
+app.add_typer(cache.app, name="cache")
 app.command()(grids.submit)
 app.command()(grids.plan)
 app.command()(looking.status)
@@ -39,19 +49,47 @@ def main(
 
 def run() -> None:
     """Entry point: errors as text with what to do, and their exit codes; tracebacks only with --debug."""
+    signal.signal(signal.SIGTERM, _terminated)
     try:
         app()
     except HarnessError as error:
-        if getattr(main, "debug", False):
-            raise
-        print(f"error: {printable(str(error))}", file=sys.stderr)
-        sys.exit(error.exit_code)
+        _fail(error, str(error), error.exit_code)
     except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        sys.exit(1)
+        _interrupted()
+    except SystemExit as ended:
+        if ended.code != INTERRUPTED:
+            raise
+        _interrupted()
     except BrokenPipeError:
         sys.stderr.close()  # whoever read our output has left: nothing to say, and nobody to say it to
         sys.exit(1)
+    except OSError as error:
+        _fail(error, _os_text(error), 1)
+
+
+def _fail(error: Exception, text: str, code: int) -> NoReturn:
+    if getattr(main, "debug", False):
+        raise error
+    print(f"error: {printable(text)}", file=sys.stderr)
+    sys.exit(code)
+
+
+def _interrupted() -> NoReturn:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # once more, while things are put away: end without a word
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    print("interrupted", file=sys.stderr)
+    sys.exit(1)
+
+
+def _terminated(_number: int, _frame: FrameType | None) -> NoReturn:
+    """A termination is an interrupt. A grid that runs counts both itself, see the executor's driver."""
+    raise KeyboardInterrupt
+
+
+def _os_text(error: OSError) -> str:
+    """``/results/x: Permission denied``, with every file the error names."""
+    files = [os.fsdecode(f) for f in (error.filename, error.filename2) if isinstance(f, str | bytes)]
+    return f"{' -> '.join(files)}: {error.strerror or error}" if files else str(error)
 
 
 def printable(text: str) -> str:

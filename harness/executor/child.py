@@ -8,6 +8,7 @@ which rows are prompts, and which model to build; it returns scores or an error.
 
 from __future__ import annotations
 
+import contextlib
 import faulthandler
 import importlib
 import json
@@ -23,27 +24,33 @@ from dataclasses import replace
 from typing import Any, BinaryIO
 
 import numpy as np
+from safetensors.numpy import load_file, save_file
 
-from gad.harness.adapter import Context, Features
+from gad.harness.adapter import Auxiliary, Context, Features
 from gad.harness.errors import ModelError
 
 
 def main(commands: BinaryIO, replies: BinaryIO) -> None:
     """Answer commands until the parent closes the pipe."""
-    _send(replies, {"ready": True})
+    own = os.getpid()
+    _send(replies, {"ready": True, "number": 0})
     for line in commands:
         message = json.loads(line)
         try:
-            reply = run_part(message)
+            reply = train(message) if message.get("do") == "train" else run_part(message)
         except Exception as error:
             reply = {
                 "error_type": type(error).__name__,
                 "error": str(error) or type(error).__name__,
                 "traceback": traceback.format_exc(),
             }
+        if os.getpid() != own:
+            os._exit(0)  # a copy that the adapter forked and let run on: it has nothing to say here
+        reply["number"] = message["number"]
         reply["peak_memory_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        sys.stdout.flush()
-        sys.stderr.flush()
+        with contextlib.suppress(OSError, ValueError):  # the adapter may have closed them
+            sys.stdout.flush()
+            sys.stderr.flush()
         _send(replies, reply)
 
 
@@ -63,6 +70,8 @@ def run_part(message: dict[str, Any]) -> dict[str, Any]:
     np.random.seed(context.seed % 2**32)
     started = time.perf_counter()
     adapter = adapter_class(options, context)
+    if message.get("checkpoint"):
+        adapter.load(load_file(message["checkpoint"]))
     adapter.prepare(prompts)
     scores: list[float] = []
     for first in range(0, len(queries), message["batch_size"]):
@@ -70,6 +79,32 @@ def run_part(message: dict[str, Any]) -> dict[str, Any]:
         batch = queries.rows(first, last) if isinstance(queries, Features) else queries[first:last]
         scores += checked(adapter.score(batch), last - first)
     return {"scores": scores, "seconds": time.perf_counter() - started}
+
+
+def train(message: dict[str, Any]) -> dict[str, Any]:
+    """Let an adapter train on the auxiliary set; its checkpoint goes into the file ``out``."""
+    info = _load(message["info"])
+    context = Context(category="", text="", seed=message["seed"])
+    adapter = _load(info.adapter)(info.options.model_validate(message["options"]), context)
+    features = Features(
+        class_tokens=_map(message["class"]),
+        tokens={int(layer): _map(path) for layer, path in message["tokens"].items()},
+    )
+    auxiliary = Auxiliary(
+        features=features,
+        labels=_map(message["labels"]),
+        categories=_map(message["categories"]),
+        names=tuple(message["names"]),
+        texts=_map(message["texts"]) if message["texts"] else None,
+        shots=message["shots"],
+    )
+    random.seed(context.seed)
+    np.random.seed(context.seed % 2**32)
+    started = time.perf_counter()
+    checkpoint = adapter.train(auxiliary)
+    # safetensors wants plain contiguous arrays; it never executes anything when they are read back.
+    save_file({name: np.ascontiguousarray(a) for name, a in checkpoint.arrays.items()}, message["out"])
+    return {"losses": list(checkpoint.losses), "seconds": time.perf_counter() - started}
 
 
 def _map(path: str) -> np.ndarray:
@@ -90,6 +125,7 @@ def _features(message: dict[str, Any]) -> tuple[Features, Features]:
         class_tokens=_map(message["class"]),
         tokens={int(layer): _map(path) for layer, path in message["tokens"].items()},
         text=_map(message["texts"]) if message["texts"] else None,
+        windows={int(size): _map(path) for size, path in message["windows"].items()},
     )
     nearest = {int(layer): _map(path) for layer, path in message["nearest"].items()}
     queries = everything.rows(message["first_query"], len(everything))

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from gad.harness.errors import HarnessError
-from gad.harness.version import code_digest, version
+from gad.harness.version import code_digests, version
 
 PROBE_SECONDS = 120
 CONNECT_SECONDS = 5
@@ -66,10 +66,11 @@ def _reachable(address: str) -> None:
         ) from error
 
 
-def preflight(files: Sequence[str]) -> int:
+def preflight(files: Sequence[str], models: Sequence[str]) -> int:
     """Check every living node: same code, data in sight, CPUs to work with. Returns the number of nodes.
 
-    ``files`` are a few data files that every node must see. Raises HarnessError naming the node.
+    ``files`` are a few data files that every node must see, ``models`` the models that will run: their
+    code must be the same everywhere, too. Raises HarnessError naming the node.
     """
     import ray
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
@@ -82,22 +83,26 @@ def preflight(files: Sequence[str]) -> int:
             f"the cluster's {len(nodes)} node(s) offer no CPU; every task needs one",
             fix="Start nodes with CPUs, or leave --address away.",
         )
+    own = code_digests(list(models))
     for node in nodes:
         place = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
         name = f"node {node['NodeManagerAddress']} ({node['NodeID'][:8]})"
         try:
             found, code, missing = ray.get(
-                probe_task.options(scheduling_strategy=place).remote(list(files)), timeout=PROBE_SECONDS
+                probe_task.options(scheduling_strategy=place).remote(list(files), list(models)),
+                timeout=PROBE_SECONDS,
             )
         except Exception as error:  # whatever a node fails with, it cannot take part
             reason = str(error).strip().splitlines()[-1]
             raise HarnessError(
                 f"{name} cannot run the harness: {reason}", fix="Install the same package there."
             ) from error
-        if (found, code) != (version(), code_digest()):
+        other = [what for what in own if code.get(what) != own[what]]
+        if found != version() or other:
             raise HarnessError(
-                f"{name} has version {found} (code {code}); this is {version()} (code {code_digest()})",
-                fix="Install the same version on every node.",
+                f"{name} has other code than this machine: version {found} there, {version()} here; "
+                f"differing: {', '.join(other) or 'the version'}",
+                fix="Install the same version of the package, and of every model's, on all nodes.",
             )
         if missing:
             raise HarnessError(

@@ -17,7 +17,7 @@ import ray
 from gad.harness.executor.progress import Progress
 from gad.harness.executor.recorder import Recorder
 from gad.harness.executor.score import Order
-from gad.harness.executor.tasks import encode_task, score_task
+from gad.harness.executor.tasks import encode_task, score_task, train_task
 from gad.harness.store.records import PartRecord
 from gad.harness.units import ScoreUnit, Work
 
@@ -70,7 +70,10 @@ class Driver:
         """Score everything that is asked for, a few units ahead of the workers."""
         self.waiting = deque((unit, False) for unit in self.work.score)
         self.uses = Counter(chunk for unit in self.work.score for chunk in unit.chunks)
+        # Chunks that a training needs are kept: features are in the store, so a reference holds no pixels.
+        self.uses.update(chunk for unit in self.work.train.values() for chunk in unit.chunks)
         self.encoded: dict[str, list[Any]] = {}
+        self.trained: dict[str, Any] = {}
         self.seen: dict[Any, str] = {}
         self.running: dict[Any, _Running] = {}
         ahead = 2 * max(cpus, 1) + 2
@@ -84,15 +87,29 @@ class Driver:
             self._show()
 
     def _submit(self, unit: ScoreUnit, alone: bool) -> None:
-        for chunk in unit.chunks:
+        needed = dict.fromkeys(part.training for part in unit.parts if part.training in self.work.train)
+        trained = [self._train(name) for name in needed]
+        flat = self._chunks(unit.chunks)
+        stream = score_task.remote(unit, self.order, os.getpid(), len(trained), *trained, *flat)
+        self.running[stream] = _Running(unit, alone)
+
+    def _chunks(self, chunks: tuple[str, ...]) -> list[Any]:
+        """References to encoded chunks, three each; a chunk that nobody asked for yet is submitted."""
+        for chunk in chunks:
             if chunk not in self.encoded:
                 part = ray.put(self.work.encode[chunk])
                 refs = encode_task.remote(part, self.order, os.getpid())
                 self.encoded[chunk] = [part, *refs]
                 self.seen[refs[1]] = chunk
-        flat = [ref for chunk in unit.chunks for ref in self.encoded[chunk]]
-        stream = score_task.remote(unit, self.order, os.getpid(), *flat)
-        self.running[stream] = _Running(unit, alone)
+        return [ref for chunk in chunks for ref in self.encoded[chunk]]
+
+    def _train(self, name: str) -> Any:
+        """The reference of a training, submitted by the first unit that needs it."""
+        if name not in self.trained:
+            unit = self.work.train[name]
+            self.trained[name] = train_task.remote(unit, self.order, os.getpid(), *self._chunks(unit.chunks))
+            self.seen[self.trained[name]] = ""
+        return self.trained[name]
 
     def _collect(self) -> None:
         """Take home whatever has come in."""
@@ -107,10 +124,14 @@ class Driver:
                 self._take(item)
 
     def _encoded(self, reference: Any) -> None:
+        """An encode task, or (without a chunk) a training, is done."""
         chunk = self.seen.pop(reference)
         with contextlib.suppress(ray.exceptions.RayError):  # its scoring tasks will report the same error
             self.recorder.add(ray.get(reference).record)
-        self.progress.counts.images += len(self.work.encode[chunk].samples)
+        if chunk:
+            self.progress.counts.images += len(self.work.encode[chunk].samples)
+        else:
+            self.progress.counts.trained += 1
 
     def _take(self, stream: Any) -> None:
         running = self.running[stream]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -47,6 +47,8 @@ def pixels_of(
             pixels[row] = to_pixels(open_image(root, sample), wanted)
         except DataError as error:
             errors[sample.digest] = str(error)
+        except Exception as error:  # one strange image must not take its whole chunk along
+            errors[sample.digest] = f"cannot prepare {root / sample.path}: {type(error).__name__}: {error}"
     return pixels, errors
 
 
@@ -59,33 +61,39 @@ def encode(unit: EncodeUnit, cache: Path, threads: int) -> tuple[str, dict[str, 
     assert isinstance(wanted, FeatureInput)
     encoder = encoder_of(wanted.backbone, wanted.weights, threads)
     key, store = encoder_key(encoder), open_store(cache)
-    streams = {
-        f"layer-{layer:02d}": Stream(encoder=key, name=f"layer-{layer:02d}") for layer in wanted.layers
-    }
-    streams["class"] = Stream(encoder=key, name="class")
+    kinds = ["class", *(f"layer-{layer:02d}" for layer in wanted.layers)]
+    kinds += [f"window-{size}" for size in wanted.windows]
+    streams = {name: Stream(encoder=key, name=name) for name in kinds}
     digests = [sample.digest for sample in unit.samples]
     missing = {digest for stream in streams.values() for digest in store.missing(stream, digests)}
     chosen = [sample for sample in unit.samples if sample.digest in missing]
     pixels, errors = pixels_of(chosen, Path(unit.root), encoder.input)
     good = [row for row, sample in enumerate(chosen) if sample.digest not in errors]
     if good:
-        found = _batches(encoder, pixels[good], wanted.layers)
+        found = _batches(encoder, pixels[good], wanted)
         names = [chosen[row].digest for row in good]
         for name, stream in streams.items():
-            store.write(stream, names, found[name])
+            lacking = set(store.missing(stream, names))  # a row that is stored is not stored twice
+            rows = [row for row, digest in enumerate(names) if digest in lacking]
+            if rows:
+                store.write(stream, [names[row] for row in rows], found[name][rows])
     _texts(encoder, store, key, unit.names)
     return key, errors, len(good)
 
 
 def _batches(
-    encoder: ClipEncoder, pixels: NDArray[np.uint8], layers: tuple[int, ...]
-) -> dict[str, NDArray[np.float32]]:
-    """Encode in batches of one size, so that the same images in the same order give the same bits."""
-    found: dict[str, list[NDArray[np.float32]]] = {}
+    encoder: ClipEncoder, pixels: NDArray[np.uint8], wanted: FeatureInput
+) -> dict[str, NDArray[Any]]:
+    """Encode in batches of one size, so that the same images in the same order give the same bits.
+
+    Windows are encoded image by image, so they need no filling up.
+    """
+    found: dict[str, list[NDArray[Any]]] = {}
     for start in range(0, len(pixels), BATCH):
         batch = pixels[start : start + BATCH]
         filled = np.concatenate([batch, np.zeros((BATCH - len(batch), *batch.shape[1:]), np.uint8)])
-        for name, rows in encoder.images(filled, layers).items():
+        both = {**encoder.images(filled, wanted.layers), **encoder.windows(batch, wanted.windows)}
+        for name, rows in both.items():
             found.setdefault(name, []).append(rows[: len(batch)])
     return {name: np.concatenate(rows) for name, rows in found.items()}
 

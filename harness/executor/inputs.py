@@ -72,8 +72,10 @@ class FeatureInputs:
             self._save(f"layer-{layer:02d}", self._rows(f"layer-{layer:02d}", everything))
         for layer in sorted({layer for each in wanted if each.nearest for layer in each.layers}):
             self._nearest(layer, sorted({part.shots for part in unit.parts}))
+        for size in sorted({size for each in wanted for size in each.windows}):
+            self._save(f"window-{size}", self._rows(f"window-{size}", everything))
         if any(each.text for each in wanted):
-            self._save("text", self._texts())
+            self._save("text", text_embeddings(store, encoder, unit.text))
 
     def message(self, part: PlannedPart) -> dict[str, Any]:
         wanted = part.input
@@ -88,6 +90,7 @@ class FeatureInputs:
             if wanted.nearest
             else {},
             "texts": self.files["text"] if wanted.text else None,
+            "windows": {str(size): self.files[f"window-{size}"] for size in wanted.windows},
         }
 
     def _rows(self, name: str, samples: Sequence[Sample]) -> NDArray[Any]:
@@ -116,16 +119,18 @@ class FeatureInputs:
             if blocks:
                 self._save(f"{name}-K{k}", np.concatenate(blocks))
 
-    def _texts(self) -> NDArray[np.float32]:
-        """The normal and the anomalous text embedding of the category, fp32 ``[2, D]``."""
-        import torch
 
-        from gad.harness.executor.encode import text_digest
-        from gad.harness.features.shards import Stream
-        from gad.models.clip_text import prompts_for
-        from gad.models.text_prior import class_embedding
+def text_embeddings(store: FeatureStore, encoder: str, text: str) -> NDArray[np.float32]:
+    """The normal and the anomalous text embedding of a class text, fp32 ``[2, D]``, of length 1."""
+    import torch
 
-        stream = Stream(encoder=self.encoder, name="text")
-        groups = [[text_digest(line) for line in group] for group in prompts_for(self.unit.text)]
-        rows = [class_embedding(torch.from_numpy(self.store.read(stream, group))) for group in groups]
-        return torch.stack(rows).numpy()
+    from gad.harness.executor.encode import text_digest
+    from gad.harness.features.shards import Stream
+    from gad.models.clip_text import prompts_for
+    from gad.models.text_prior import class_embedding
+
+    stream = Stream(encoder=encoder, name="text")
+    groups = [[text_digest(line) for line in group] for group in prompts_for(text)]
+    rows = [class_embedding(torch.from_numpy(store.read(stream, group))) for group in groups]
+    found: NDArray[np.float32] = torch.stack(rows).numpy()
+    return found

@@ -23,7 +23,9 @@ class Counts:
 
     images_total: int
     parts_total: int
+    trainings_total: int = 0
     images: int = 0
+    trained: int = 0
     parts_done: int = 0
     parts_failed: int = 0
     recorded: int = 0
@@ -77,8 +79,9 @@ class Progress:
     def line(self) -> str:
         c, left = self.counts, self.seconds_left
         remaining = "" if left is None else f"  about {left:.0f} s left"
+        training = f"train {c.trained}/{c.trainings_total}  " if c.trainings_total else ""
         return (
-            f"encode {c.images}/{c.images_total} images  "
+            f"encode {c.images}/{c.images_total} images  {training}"
             f"score {c.parts_done} done, {c.parts_failed} failed of {c.parts_total} parts  "
             f"record {c.recorded}  {self.images_per_second:.0f} images/s{remaining}"
         )
@@ -89,6 +92,7 @@ class Progress:
             "ended": time.time() if ended else None,
             "note": note,
             "encode": {"done": c.images, "total": c.images_total},
+            "train": {"done": c.trained, "total": c.trainings_total},
             "score": {"done": c.parts_done, "failed": c.parts_failed, "total": c.parts_total},
             "record": {"done": c.recorded, "total": c.parts_total},
             "images_per_second": self.images_per_second,

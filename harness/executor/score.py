@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -12,13 +14,16 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from gad.harness.errors import StoreError
+from gad.harness.executor import trainings
 from gad.harness.executor.inputs import Inputs
-from gad.harness.executor.supervise import Child, ChildEnded
+from gad.harness.executor.supervise import Child, ChildEnded, has_children
 from gad.harness.nouns import Frozen, Limits, Sample, Scores
 from gad.harness.store.records import PartRecord
 from gad.harness.units import PlannedPart, ScoreUnit
 
 IDLE_CHILDREN = 2
+MEMORY_PREFIX = "gad-"
 
 
 class Method(Frozen):
@@ -63,27 +68,47 @@ class Children:
 CHILDREN = Children()
 
 
-def score(unit: ScoreUnit, order: Order, inputs_in: Callable[[Path], Inputs]) -> Iterator[PartRecord]:
+def score(
+    unit: ScoreUnit, order: Order, inputs_in: Callable[[Path], Inputs], untrained: Mapping[str, str]
+) -> Iterator[PartRecord]:
     """Score every part of a unit, yielding a record as each one ends.
 
     ``inputs_in(folder)`` writes the unit's arrays into a folder in memory that lasts as long as the unit.
+    ``untrained`` says of trainings that failed why.
     """
-    with tempfile.TemporaryDirectory(prefix="gad-", dir=_memory_folder()) as folder:
-        inputs = inputs_in(Path(folder))
+    with in_memory() as folder:
+        inputs = inputs_in(folder)
         for part in unit.parts:
             started = time.time()
             unreadable = [s for s in (*part.prompts, *unit.tests) if s.digest in inputs.unreadable]
-            outcome = (
-                _unreadable(unreadable, inputs.unreadable)
-                if unreadable
-                else _attempts(unit, part, order, inputs)
-            )
+            if unreadable:
+                outcome = _unreadable(unreadable, inputs.unreadable)
+            elif part.training in untrained:
+                outcome = {"error_type": "TrainingFailed", "error": untrained[part.training]}
+            else:
+                outcome = _attempts(unit, part, order, inputs)
             yield _record(unit, part, order, started, outcome)
 
 
-def _memory_folder() -> str | None:
-    """Where the image array lies: shared memory if there is some, else the temporary folder."""
-    return "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108
+@contextlib.contextmanager
+def in_memory() -> Iterator[Path]:
+    """A folder in shared memory (or, where there is none, on disk) for as long as the block lasts."""
+    sweep_memory()
+    prefix = f"{MEMORY_PREFIX}{os.getpid()}-"
+    with tempfile.TemporaryDirectory(prefix=prefix, dir=_memory(), ignore_cleanup_errors=True) as name:
+        yield Path(name)
+
+
+def _memory() -> str:
+    return "/dev/shm" if os.access("/dev/shm", os.W_OK) else tempfile.gettempdir()  # noqa: S108
+
+
+def sweep_memory() -> None:
+    """Remove what processes that were killed left in shared memory: it would stay until the next boot."""
+    for folder in Path(_memory()).glob(f"{MEMORY_PREFIX}*"):
+        owner = folder.name.removeprefix(MEMORY_PREFIX).partition("-")[0]
+        if owner.isdigit() and not Path(f"/proc/{owner}").exists():
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _unreadable(samples: list[Sample], errors: Mapping[str, str]) -> dict[str, Any]:
@@ -110,6 +135,7 @@ def _attempt(unit: ScoreUnit, part: PlannedPart, order: Order, inputs: Inputs) -
         **inputs.message(part),
         "shots": part.shots,
         "batch_size": method.batch_size,
+        "checkpoint": _checkpoint(part, order),
         "info": method.info,
         "options": json.loads(part.options),
         "category": unit.category,
@@ -128,13 +154,22 @@ def _attempt(unit: ScoreUnit, part: PlannedPart, order: Order, inputs: Inputs) -
     except BaseException:
         child.close()
         raise
-    if "error" in reply:
-        # A Python error may have left anything behind in its process: do not use it again.
+    if "error" in reply or has_children(child.process.pid):
+        # It may have left anything behind in its process, or processes of its own: do not use it again.
         reply["output"] = child.last_output
         child.close()
     else:
         CHILDREN.give_back(part.method_key, order.threads, child)
     return reply
+
+
+def _checkpoint(part: PlannedPart, order: Order) -> str:
+    if not part.training:
+        return ""
+    found = trainings.find(Path(order.cache), part.training)
+    if found is None:
+        raise StoreError(f"the checkpoint of training {part.training} is gone from {order.cache}")
+    return str(found)
 
 
 def _record(

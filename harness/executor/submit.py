@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING
 
 from gad.harness import plan as planning
 from gad.harness import registry, sources, units, version
+from gad.harness import work as making
 from gad.harness.errors import DataError, StoreError
+from gad.harness.executor import trainings
 from gad.harness.nouns import Grid, Job
 from gad.harness.plan import Only, Plan
 from gad.harness.store import read, runs, segments
@@ -66,7 +68,7 @@ def submit(grid: Grid, settings: Settings) -> Outcome:
     if plan.missing:
         raise DataError("missing:\n  " + "\n  ".join(plan.missing), fix="Nothing was started.")
     wanted = frozenset({"new", "failed"} if settings.retry_failed else {"new"})
-    work = units.make(plan, wanted)
+    work = making.make(plan, wanted, lambda name: trainings.find(settings.cache, name) is not None)
     outcome = Outcome(plan, new_parts=work.parts)
     if work.parts:
         _run(plan, work, settings, known, outcome)
@@ -83,7 +85,15 @@ def make_plan(grid: Grid, settings: Settings, known: registry.Registry, *, prepa
     """The plan of a grid against what is recorded in the results folder."""
     found = sources.load(grid, settings.data, prepare_bundled=prepare_bundled)
     states = {part: status for part, (status, _) in read.part_states(settings.results).items()}
-    return planning.make(grid, found, known, states, only=settings.only, most_jobs=settings.most_jobs)
+    return planning.make(
+        grid,
+        found,
+        known,
+        states,
+        auxiliary=sources.load_auxiliary(grid, known, settings.data, prepare_bundled=prepare_bundled),
+        only=settings.only,
+        most_jobs=settings.most_jobs,
+    )
 
 
 def _usable(layout: Layout) -> None:
@@ -126,7 +136,7 @@ def _record_run(plan: Plan, settings: Settings) -> str:
     return runs.write(
         settings.results,
         grid=plan.grid,
-        jobs=plan.jobs,
+        jobs=tuple(job for job in plan.asked if job.column_key),
         method_fields=plan.method_fields,
         column_fields=plan.column_fields,
         environment=version.environment(),
@@ -146,12 +156,10 @@ def _run(
 
     # Signals after Ray, which would replace the handler for terminations by its own.
     with cluster.session(settings.address, settings.workers) as cpus, catching_signals() as stop:
-        nodes = cluster.preflight(_sentinels(work))
+        nodes = cluster.preflight(_sentinels(work), sorted({job.model.name for job in plan.jobs}))
         print(f"{work.parts} parts to score on {nodes} node(s), {cpus} CPUs", file=sys.stderr)
         run_id = _record_run(plan, settings)
-        progress = Progress(
-            settings.results, run_id, Counts(images_total=work.images, parts_total=work.parts)
-        )
+        progress = Progress(settings.results, run_id, Counts(work.images, work.parts, len(work.train)))
         try:
             with Recorder(settings.results) as recorder:
                 order = Order(

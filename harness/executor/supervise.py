@@ -15,6 +15,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -63,6 +64,7 @@ class Child:
         self.tail = b""
         self.printed = 0
         self.waiting = b""
+        self.number = 0  # of the message that is being answered: a reply to another one is none
         self._wait(Limits(part_seconds=START_SECONDS))
 
     @property
@@ -71,9 +73,10 @@ class Child:
 
     def ask(self, message: Mapping[str, Any], limits: Limits) -> dict[str, Any]:
         """Send ``message``, return the reply. Raises ChildEnded, after killing the child's whole group."""
-        self.tail, self.printed = b"", 0
+        self.tail, self.printed, self.waiting = b"", 0, b""
+        self.number += 1
         try:
-            _write_all(self.commands, json.dumps(message).encode() + b"\n")
+            _write_all(self.commands, json.dumps({**message, "number": self.number}).encode() + b"\n")
         except BrokenPipeError:
             raise self._ended() from None
         return self._wait(limits)
@@ -90,12 +93,29 @@ class Child:
                 if not chunk:
                     raise self._ended()
                 self.waiting += chunk
-                if self.waiting.endswith(b"\n"):
-                    line, self.waiting = self.waiting, b""
-                    self._drain()
-                    reply: dict[str, Any] = json.loads(line)
-                    return reply
+                while b"\n" in self.waiting:
+                    line, _, self.waiting = self.waiting.partition(b"\n")
+                    reply = self._reply(line)
+                    if reply is not None:
+                        self._drain()
+                        return reply
+            elif self.process.poll() is not None:
+                # A process it forked may hold the pipe open: its end would never be seen there.
+                raise self._ended()
             self._enforce(limits, deadline)
+
+    def _reply(self, line: bytes) -> dict[str, Any] | None:
+        """A reply to the present message; None for one to an earlier message (a forked process's echo).
+
+        Raises ChildEnded for what is no reply at all: the process cannot be trusted any more.
+        """
+        try:
+            reply = json.loads(line)
+        except ValueError:
+            reply = None
+        if not isinstance(reply, dict) or not {"ready", "seconds", "error"} & reply.keys():
+            raise self._stop("exited", "the adapter's process sent something that is no reply")
+        return reply if reply.get("number") == self.number else None
 
     def _enforce(self, limits: Limits, deadline: float) -> None:
         if time.monotonic() > deadline:
@@ -146,9 +166,13 @@ class Child:
         return ChildEnded("exited", f"the adapter's process {how} before it returned scores")
 
     def close(self) -> None:
-        """Kill the child and everything in its process group, and release the pipes."""
+        """Kill the child with everything it started, and release the pipes."""
+        family = descendants(self.process.pid)
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
+        for process in family:  # those that left the process group
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
         self.process.wait()
         if self.commands >= 0:
             self.selector.close()
@@ -163,11 +187,26 @@ def _write_all(descriptor: int, content: bytes) -> None:
         view = view[os.write(descriptor, view) :]
 
 
+def descendants(pid: int) -> list[psutil.Process]:
+    """Every process that a process started and that still lives, directly or not."""
+    try:
+        return psutil.Process(pid).children(recursive=True)
+    except psutil.NoSuchProcess:
+        return []
+
+
+def has_children(pid: int) -> bool:
+    """Whether a process has living children. Cheap: asked after every part."""
+    try:
+        return any(path.read_text().strip() for path in Path(f"/proc/{pid}/task").glob("*/children"))
+    except OSError:
+        return False
+
+
 def memory_of(pid: int) -> int:
     """Resident bytes of a process and all its descendants."""
     try:
-        parent = psutil.Process(pid)
-        family = [parent, *parent.children(recursive=True)]
+        family = [psutil.Process(pid), *descendants(pid)]
     except psutil.NoSuchProcess:
         return 0
     total = 0

@@ -11,13 +11,15 @@ from typing import Any
 import numpy as np
 import ray
 
+from gad.harness.executor import trainings
 from gad.harness.executor.encode import decode, encode, open_store, torch_threads
 from gad.harness.executor.inputs import FeatureInputs, Inputs, PixelInputs
 from gad.harness.executor.score import Order, score
+from gad.harness.executor.train import train
 from gad.harness.features.store import MissingFeatures
 from gad.harness.nouns import Frozen, ImageInput
 from gad.harness.store.records import PartRecord, TaskRecord
-from gad.harness.units import EncodeUnit, ScoreUnit
+from gad.harness.units import EncodeUnit, ScoreUnit, TrainUnit
 
 # A lost worker or node is retried by Ray; a Python error is not, for it would only happen again.
 RETRIES = 3
@@ -60,15 +62,49 @@ def encode_task(unit: EncodeUnit, order: Order, driver: int) -> tuple[Any, Encod
     return pixels, Encoded(record=record, errors=errors, encoder=encoder)
 
 
+class Trained(Frozen):
+    """How a training ended: ``error`` is empty when its checkpoint is in the cache."""
+
+    training_id: str
+    record: TaskRecord
+    error: str = ""
+
+
+@ray.remote(num_cpus=1, max_retries=RETRIES)
+def train_task(unit: TrainUnit, order: Order, driver: int, *chunks: Any) -> Trained:
+    """Train once; ``chunks`` are the auxiliary set's, as for :func:`score_task`."""
+    started = time.time()
+    error = ""
+    if trainings.find(Path(order.cache), unit.unit_id) is None:
+        torch_threads(order.threads)
+        errors = {digest: text for encoded in chunks[2::3] for digest, text in encoded.errors.items()}
+        store, key = open_store(Path(order.cache)), chunks[2].encoder
+        try:
+            error = train(unit, order, store, key, errors)
+        except MissingFeatures:
+            for chunk in chunks[::3]:
+                encode(chunk, Path(order.cache), order.threads)
+            error = train(unit, order, store, key, errors)
+    record = _task(
+        "train", order.run_id, driver, started, dataset=unit.dataset, category="", model=unit.model
+    )
+    return Trained(training_id=unit.unit_id, record=record, error=error)
+
+
 @ray.remote(num_cpus=1, num_returns="streaming", max_retries=RETRIES, scheduling_strategy="SPREAD")
-def score_task(unit: ScoreUnit, order: Order, driver: int, *chunks: Any) -> Iterator[PartRecord | TaskRecord]:
+def score_task(
+    unit: ScoreUnit, order: Order, driver: int, trained: int, *given: Any
+) -> Iterator[PartRecord | TaskRecord]:
     """Yields a PartRecord as each part ends, then one TaskRecord.
 
-    ``chunks`` repeats (encode unit, pixels or None, Encoded) for each encoded chunk of the unit.
+    ``given`` starts with so many ``trained``, and then repeats (encode unit, pixels or None, Encoded)
+    for each encoded chunk of the unit.
     """
     started = time.time()
+    untrained = {ended.training_id: ended.error for ended in given[:trained] if ended.error}
+    chunks = given[trained:]
     order = order.model_copy(update={"node": ray.get_runtime_context().get_node_id()})
-    yield from score(unit, order, lambda folder: _inputs(folder, unit, order, chunks))
+    yield from score(unit, order, lambda folder: _inputs(folder, unit, order, chunks), untrained)
     yield _task(
         "score",
         order.run_id,
@@ -103,8 +139,8 @@ def _inputs(folder: Path, unit: ScoreUnit, order: Order, chunks: tuple[Any, ...]
 
 
 @ray.remote(num_cpus=0, max_retries=0)
-def probe_task(files: list[str]) -> tuple[str, str, list[str]]:
-    """A node's package version and code digest, and which of ``files`` it cannot see."""
-    from gad.harness.version import code_digest, version
+def probe_task(files: list[str], models: list[str]) -> tuple[str, dict[str, str], list[str]]:
+    """A node's version, digests of its code (the harness's and the models'), and files it cannot see."""
+    from gad.harness.version import code_digests, version
 
-    return version(), code_digest(), [file for file in files if not Path(file).exists()]
+    return version(), code_digests(models), [file for file in files if not Path(file).exists()]

@@ -29,10 +29,13 @@ def open_private(layout: Layout) -> duckdb.DuckDBPyConnection:
     import duckdb
 
     layout.make()
+    connection = None
     try:
         connection = duckdb.connect(str(layout.private))
         schema.migrate(connection)
     except duckdb.Error:
+        if connection is not None:
+            connection.close()
         discard_private(layout)
         connection = duckdb.connect(str(layout.private))
         schema.migrate(connection)
@@ -127,14 +130,18 @@ def add_segment(connection: duckdb.DuckDBPyConnection, path: Path) -> int:
 
 
 def _add_parts(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
+    # Which of several records of a part counts must not depend on the order of ingestion: done before
+    # failed; of two that are done the first, of two that failed the last.
     connection.execute(
-        "CREATE OR REPLACE TEMP TABLE fresh AS SELECT * FROM read_parquet(?) r WHERE NOT EXISTS "
-        "(SELECT 1 FROM parts p WHERE p.part_id = r.part_id AND p.status = 'done') "
-        "QUALIFY row_number() OVER (PARTITION BY part_id ORDER BY status = 'done' DESC, ended) = 1",
+        "CREATE OR REPLACE TEMP TABLE fresh AS SELECT * FROM read_parquet(?) r WHERE NOT EXISTS ("
+        "  SELECT 1 FROM parts p WHERE p.part_id = r.part_id AND CASE WHEN p.status = 'done' "
+        "  THEN r.status = 'failed' OR p.ended <= r.ended ELSE r.status = 'failed' AND p.ended >= r.ended END) "
+        "QUALIFY row_number() OVER (PARTITION BY part_id "
+        "  ORDER BY status = 'done' DESC, CASE WHEN status = 'done' THEN ended ELSE -ended END) = 1",
         [str(path)],
     )
-    connection.execute("DELETE FROM parts WHERE part_id IN (SELECT part_id FROM fresh)")
-    connection.execute("DELETE FROM prompts WHERE part_id IN (SELECT part_id FROM fresh)")
+    for table in ("parts", "prompts", "scores", "metrics"):
+        connection.execute(f"DELETE FROM {table} WHERE part_id IN (SELECT part_id FROM fresh)")  # noqa: S608
     connection.execute(
         f"INSERT INTO parts BY NAME SELECT {PART_COLUMNS}, ? AS segment, "  # noqa: S608
         "len(list_filter(labels, lambda x: x = 0)) AS n_normal, "
@@ -150,8 +157,8 @@ def _add_parts(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
     )
     connection.execute(
         "INSERT INTO failures SELECT part_id, run_id, ?, attempts, error_type, error, traceback, output, ended "
-        "FROM fresh WHERE status = 'failed'",
-        [path.name],
+        "FROM read_parquet(?) WHERE status = 'failed'",
+        [path.name, str(path)],
     )
     _add_metrics(connection)
 
@@ -181,19 +188,28 @@ def drop_segment(connection: duckdb.DuckDBPyConnection, name: str) -> None:
 
 
 def add_new_runs(connection: duckdb.DuckDBPyConnection, layout: Layout) -> tuple[int, list[Path]]:
-    """Insert run files that are not known yet. Returns how many, and those that are damaged."""
+    """Bring runs in line with their files. Returns how many changed, and files that are damaged.
+
+    When a file is gone, its run and the jobs that only it planned go too: all runs are read again.
+    """
+    on_disk = {
+        p.stem: p for p in sorted(layout.runs.glob("*.json")) if not p.name.startswith(atomic.TEMPORARY)
+    }
     known = {run for (run,) in connection.execute("SELECT run_id FROM runs").fetchall()}
-    added, damaged = 0, []
-    for path in sorted(layout.runs.glob("*.json")):
-        if path.stem in known or path.name.startswith(atomic.TEMPORARY):
-            continue
-        fields = runs.read(path)
+    gone = known - on_disk.keys()
+    if gone:
+        for table in ("runs", "environment", "jobs", "job_parts"):
+            connection.execute(f"DELETE FROM {table}")  # noqa: S608
+        known = set()
+    changed, damaged = len(gone), []
+    for name in sorted(on_disk.keys() - known):
+        fields = runs.read(on_disk[name])
         if fields is None:
-            damaged.append(path)
+            damaged.append(on_disk[name])
         else:
-            add_run(connection, path.stem, fields)
-            added += 1
-    return added, damaged
+            add_run(connection, name, fields)
+            changed += 1
+    return changed, damaged
 
 
 def generation(connection: duckdb.DuckDBPyConnection) -> int:

@@ -128,12 +128,14 @@ def rebuild(results: Path) -> Ingested:
 
 def main(results: Path) -> None:
     """Ingest every second until standard input closes, then once more to the end."""
+    import duckdb
+
     closing = False
     while not closing:
         started = time.monotonic()
         try:
             ingest(results)
-        except OSError as error:
+        except (OSError, duckdb.Error) as error:
             print(f"ingester: {error}; trying again", file=sys.stderr, flush=True)
         took = time.monotonic() - started
         # This import takes seconds: now that the planned jobs are on show, before results wait for it.

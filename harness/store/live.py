@@ -40,6 +40,8 @@ def read_all(results: Path) -> list[dict[str, Any]]:
             fields = json.loads(path.read_text())
         except (OSError, ValueError):
             continue  # being replaced, or left half-written by a crash: it is only progress
+        if not isinstance(fields, dict) or not isinstance(fields.get("beat", 0.0), int | float):
+            continue  # not ours
         fields["alive"] = _alive(fields)
         found.append(fields)
     return found

@@ -49,7 +49,7 @@ class TaskRecord(Frozen):
 
     task_id: str
     run_id: str
-    stage: Literal["encode", "score"]
+    stage: Literal["encode", "train", "score"]
     dataset: str
     category: str
     model: str = ""

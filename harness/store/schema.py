@@ -43,12 +43,14 @@ CREATE TABLE tasks (
 
 # A job's status as the files tell it; "running" is added by readers, who know which runs are alive.
 # Sums of floats depend on their order, so every mean names one: the same files give the same bits.
-# A cell (method, dataset, column, K) is complete when every job that its latest run asked for is done.
+# A cell (method, dataset, column, K) is complete when every job that the grid of its latest run asked for
+# is done, and none has failed.
 _VIEWS = """
 CREATE VIEW category_results AS
 SELECT j.job_id, j.model, j.options, j.dataset, j.shots, j.seed, j.training_seed, jp.category, jp.part_id,
        coalesce(p.status, CASE WHEN j.invalid <> '' THEN 'skipped' ELSE 'planned' END) AS status,
-       p.n_normal, p.n_anomalous, p.seconds, p.attempts, f.error,
+       p.n_normal, p.n_anomalous, p.seconds, p.attempts,
+       CASE WHEN p.status = 'failed' THEN f.error END AS error,
        m.auroc, m.auprc, m.f1_max, m.fpr95, j.method_key, j.column_key
 FROM jobs j JOIN job_parts jp USING (job_id)
 LEFT JOIN parts p USING (part_id)
@@ -78,7 +80,7 @@ WITH latest AS (
     SELECT method_key, column_key, dataset, shots, max(last_run) AS run FROM jobs GROUP BY ALL),
 wanted AS (
     SELECT r.* FROM job_results r JOIN latest l USING (method_key, column_key, dataset, shots)
-    WHERE r.status = 'done' OR r.last_run = l.run)
+    WHERE r.status IN ('done', 'failed') OR r.last_run = l.run)
 SELECT model, options, dataset, protocol, shots, method_key, column_key, test_images,
        count(*) FILTER (status = 'done') AS n_seeds, count(*) AS n_planned,
        count(*) FILTER (status = 'failed') AS n_failed, bool_and(status = 'done') AS complete,

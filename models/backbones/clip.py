@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import open_clip
 import torch
+from torch.nn import functional
 
 from gad.harness.errors import ModelError
 from gad.harness.nouns import ImageInput
 from gad.models.backbones import weights
 from gad.models.backbones.spec import BackboneSpec, default_layers
+from gad.models.windows import windows
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -65,6 +67,30 @@ class ClipEncoder:
         for layer, tokens in zip(sorted(set(layers)), found["image_intermediates"], strict=True):
             out[f"layer-{layer:02d}"] = tokens.half().numpy()
         return out
+
+    @torch.inference_mode()
+    def windows(self, pixels: NDArray[np.uint8], sizes: Sequence[int]) -> dict[str, NDArray[np.float16]]:
+        """Class outputs of windows of patches (WinCLIP, section 4.2), for uint8 RGB ``[n, size, size, 3]``.
+
+        For each asked size s ``window-s``: fp16 ``[n, windows, embed_dim]``, projected, not normalised: the
+        encoder's output on the class token and the tokens of one s x s window alone, which keep their
+        position embeddings. Windows as :func:`gad.models.windows.windows` orders them. Image by image, so
+        that the bits of one do not depend on the others.
+        """
+        if not sizes:
+            return {}
+        visual, (side, across) = self.model.visual, self.grid
+        if side != across or not all(1 <= size <= side for size in sizes):
+            raise ModelError(f"windows {[*sizes]} do not fit a grid of {side}x{across} patches")
+        # The tokens of each window, after token 0, which is the class token.
+        chosen = {size: functional.pad(windows(side, size) + 1, (1, 0)) for size in sorted(set(sizes))}
+        out: dict[str, list[torch.Tensor]] = {f"window-{size}": [] for size in chosen}
+        for image in self._normalised(pixels):
+            tokens = visual._embeds(image[None])[0]
+            for size, rows in chosen.items():
+                pooled, _ = visual._pool(visual.transformer(tokens[rows]))
+                out[f"window-{size}"].append((pooled @ visual.proj).half())
+        return {name: torch.stack(rows).numpy() for name, rows in out.items()}
 
     @torch.inference_mode()
     def texts(self, lines: Sequence[str]) -> NDArray[np.float32]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import json
+import math
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -47,12 +48,22 @@ def describe(backbone: str) -> Described:
 
 
 def resolve(wanted: FeatureInput) -> FeatureInput:
-    """An input with everything spelled out: the image size, the layers (default: InCTRL's), the weights."""
+    """An input with everything spelled out: the image size, the layers (default: InCTRL's), the weights.
+
+    Layers that were counted from the end become positive; each is there once.
+    """
     known = describe(wanted.backbone)
-    layers = wanted.layers or default_layers(known.depth)
-    wrong = [layer for layer in layers if not 1 <= layer <= known.depth]
+    asked = wanted.layers or default_layers(known.depth)
+    wrong = [layer for layer in asked if not 1 <= abs(layer) <= known.depth]
     if wrong:
-        raise ModelError(f"layers {wrong} do not exist: {wanted.backbone} has blocks 1 to {known.depth}")
+        raise ModelError(
+            f"layers {wrong} do not exist: {wanted.backbone} has blocks 1 to {known.depth}",
+            fix="From the end they are -1, -2 and so on.",
+        )
+    layers = tuple(dict.fromkeys(layer if layer > 0 else known.depth + 1 + layer for layer in asked))
+    side = math.isqrt(known.patches)
+    if large := [size for size in wanted.windows if not 1 <= size <= side]:
+        raise ModelError(f"windows of {large} do not fit: {wanted.backbone} has {side}x{side} patches")
     return wanted.model_copy(update={"size": known.image_size, "layers": layers, "weights": known.weights})
 
 

@@ -103,6 +103,31 @@ def test_what_is_ignored_is_said_or_hidden(tmp_path: Path) -> None:
     assert len(prepared.warnings) == 4
 
 
+@pytest.mark.parametrize(
+    ("made", "held"),
+    [
+        (("Train/good", "Test/good"), "Test/, Train/"),
+        (("more/nut/train/good", "more/nut/test/good"), "more/"),
+        (("train/good",), "train/"),
+        (("test/good",), "test/"),
+        ((".",), "it is empty"),
+    ],
+)
+def test_a_folder_that_is_no_category_is_named(tmp_path: Path, made: tuple[str, ...], held: str) -> None:
+    category(tmp_path / "parts/nut")
+    for name in made:
+        (tmp_path / "parts/bolt" / name).mkdir(parents=True)
+        picture(tmp_path / "parts/bolt" / name / "a.png") if name != "." else None
+    for name in ("ground_truth", ".git", "__MACOSX"):
+        (tmp_path / "parts" / name).mkdir()
+    prepared = prepare(str(tmp_path / "parts"), None, tmp_path / "data")
+    assert [c.category for c in prepared.categories] == ["nut"]
+    (warning,) = prepared.warnings
+    assert str(tmp_path / "parts/bolt") in warning
+    assert held in warning
+    assert "expected train/good" in warning
+
+
 def test_names_are_nfc_whatever_the_disk_says(tmp_path: Path) -> None:
     spelled = [unicodedata.normalize(form, "Prüfstück") for form in ("NFC", "NFD")]
     assert spelled[0] != spelled[1]

@@ -87,6 +87,13 @@ def test_headct_wrong_header(tmp_path: Path) -> None:
         prepare("headct", headct(tmp_path / "raw", header="name,label"), tmp_path / "data")
 
 
+def test_headct_labels_that_are_no_text(tmp_path: Path) -> None:
+    raw = headct(tmp_path / "raw")
+    (raw / "labels.csv").write_bytes("id, hemorrhage\n0, ü\n".encode("latin-1"))
+    with pytest.raises(DataError, match=r"labels\.csv: cannot be read as UTF-8"):
+        prepare("headct", raw, tmp_path / "data")
+
+
 def test_headct_empty_and_unlisted_files_are_named(tmp_path: Path) -> None:
     raw = headct(tmp_path / "raw")
     (raw / "head_ct/007.png").write_bytes(b"")

@@ -40,7 +40,9 @@ def parts_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def grid(folder: Path, weights: Path, *, shots: str = "[1, 2, 4]", models: str = "[patchcore]") -> str:
+def grid(
+    folder: Path, weights: Path, *, shots: str = "[1, 2, 4]", models: str = "[patchcore, winclip]"
+) -> str:
     return (
         f"models: {models}\ndatasets: ['{folder}']\nshots: {shots}\nseeds: [0, 1]\n"
         f"backbone: '{SMALL}:{weights}'\n"
@@ -65,44 +67,124 @@ def test_every_image_is_encoded_once(finished: Bench) -> None:
         "SELECT DISTINCT p.category, q.sample_id FROM prompts q JOIN parts p USING (part_id)"
     )
     assert encoded(finished) == 12 + len(drawn)
-    assert len(finished.scores()) == 2 * 3 * 2 * 6
+    assert len(finished.scores()) == 2 * 2 * 3 * 2 * 6
 
 
-def test_scores_are_patchcores(finished: Bench, weights: Path, parts_folder: Path) -> None:
-    """One part again by hand: torchvision's preprocessing, the plain model, the literal oracle."""
-    from oracles import patchcore as oracle
+@pytest.fixture(scope="module")
+def plain(weights: Path) -> torch.nn.Module:
+    model: torch.nn.Module = open_clip.create_model(SMALL, pretrained=str(weights), require_pretrained=True)
+    return model.eval()
+
+
+def prepared(path: Path) -> torch.Tensor:
+    """An image as torchvision prepares it for CLIP: ``[1, 3, 224, 224]``."""
     from torchvision.transforms import CenterCrop, Compose, InterpolationMode, Normalize, Resize, ToTensor
 
-    model = open_clip.create_model(SMALL, pretrained=str(weights), require_pretrained=True).eval()
-    prepare = Compose(
-        [
-            Resize(224, InterpolationMode.BICUBIC),
-            CenterCrop(224),
-            ToTensor(),
-            Normalize(open_clip.OPENAI_DATASET_MEAN, open_clip.OPENAI_DATASET_STD),
-        ]
+    steps = [
+        Resize(224, InterpolationMode.BICUBIC),
+        CenterCrop(224),
+        ToTensor(),
+        Normalize(open_clip.OPENAI_DATASET_MEAN, open_clip.OPENAI_DATASET_STD),
+    ]
+    found: torch.Tensor = Compose(steps)(Image.open(path)).unsqueeze(0)
+    return found
+
+
+def recorded(bench: Bench, model: str) -> tuple[list[str], dict[str, float]]:
+    """Prompts and scores of one part: nut, K = 2, seed 1."""
+    ((part,),) = bench.query(
+        f"SELECT part_id FROM parts WHERE model = '{model}' AND category = 'nut' AND shots = 2 AND seed = 1"
     )
+    prompts = bench.query(f"SELECT sample_id FROM prompts WHERE part_id = '{part}' ORDER BY position")
+    assert len(prompts) == 2
+    scores = bench.query(f"SELECT sample_id, score FROM scores WHERE part_id = '{part}'")
+    return [sample for (sample,) in prompts], dict(scores)
+
+
+TESTED = ("nut/test/good/000.png", "nut/test/scratch/002.png")  # the oracles take seconds for one
+
+
+def test_scores_are_patchcores(finished: Bench, plain: torch.nn.Module, parts_folder: Path) -> None:
+    """One part again by hand: torchvision's preprocessing, the plain model, the literal oracle."""
+    from oracles import patchcore as oracle
 
     def maps(name: str) -> list[np.ndarray]:
-        image = prepare(Image.open(parts_folder / name)).unsqueeze(0)
         with torch.inference_mode():
-            found = model.visual.forward_intermediates(image, indices=[6, 8, 10], output_fmt="NCHW")
+            found = plain.visual.forward_intermediates(
+                prepared(parts_folder / name), indices=[6, 8, 10], output_fmt="NCHW"
+            )
         return [layer[0].half().double().numpy() for layer in found["image_intermediates"]]
 
-    ((part,),) = finished.query("SELECT part_id FROM parts WHERE category = 'nut' AND shots = 2 AND seed = 1")
-    prompts = [
-        s
-        for (s,) in finished.query(
-            f"SELECT sample_id FROM prompts WHERE part_id = '{part}' ORDER BY position"
-        )
-    ]
-    stored = dict(finished.query(f"SELECT sample_id, score FROM scores WHERE part_id = '{part}'"))
-    assert len(prompts) == 2
+    prompts, stored = recorded(finished, "patchcore")
     width = 3 * 384
     bank = np.concatenate([oracle.local_features(maps(prompt)).reshape(-1, width) for prompt in prompts])
-    for name in ("nut/test/good/000.png", "nut/test/scratch/002.png"):  # the oracle takes seconds for one
+    for name in TESTED:
         expected, _ = oracle.score(oracle.local_features(maps(name)), bank)
         assert stored[name] == pytest.approx(expected, rel=1e-4)
+
+
+def test_scores_are_winclips(finished: Bench, plain: torch.nn.Module, parts_folder: Path) -> None:
+    """The same for WinCLIP, with windows as masks on the attention and the prompts written out."""
+    from oracles import winclip as oracle
+
+    side = 7
+    visual = plain.visual
+
+    def masked(tokens: torch.Tensor, windows: list[list[int]]) -> torch.Tensor:
+        """Tokens after the last block, once for each window: all may look only at the class token and it."""
+        mask = torch.full((len(windows), 1 + side * side, 1 + side * side), -torch.inf)
+        for row, window in zip(mask, windows, strict=True):
+            row[:, [0, *(patch + 1 for patch in window)]] = 0
+        heads = visual.transformer.resblocks[0].attn.num_heads
+        tokens = tokens.expand(len(windows), -1, -1)
+        for block in visual.transformer.resblocks:
+            tokens = block(tokens, attn_mask=mask.repeat_interleave(heads, dim=0))
+        return tokens
+
+    def features(name: str) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray, np.ndarray]]:
+        """The image's embedding, and what is compared: windows of 2x2 and 3x3 patches, and patches."""
+        with torch.inference_mode():
+            tokens = visual.conv1(prepared(parts_folder / name)).flatten(2).transpose(1, 2)
+            tokens = torch.cat([visual.class_embedding.expand(1, 1, -1), tokens], dim=1)
+            tokens = visual.ln_pre(tokens + visual.positional_embedding)
+            small, medium = (
+                (visual.ln_post(masked(tokens, oracle.windows(side, size))[:, 0]) @ visual.proj).numpy()
+                for size in (2, 3)
+            )
+            (last,) = masked(tokens, [list(range(side * side))])
+            image = visual.ln_post(last[0]) @ visual.proj
+        return image.double().numpy(), (small, medium, last[1:].numpy())
+
+    def text(states: list[str]) -> np.ndarray:
+        looks = ("cropped", "close-up", "bright", "dark", "jpeg corrupted", "blurry")
+        templates = [f"a {look} photo of {article} {{}}." for look in looks for article in ("a", "the")]
+        templates += [f"a photo of {article} {{}}{end}" for article in ("a", "the") for end in ENDS]
+        templates += ["a photo of a small {}.", "a photo of the small {}."]
+        templates += ["a photo of a large {}.", "a photo of the large {}."]
+        lines = [template.format(state) for template in templates for state in states]
+        assert len(lines) == 22 * len(states)
+        with torch.inference_mode():
+            rows = plain.encode_text(open_clip.get_tokenizer(SMALL)(lines)).double().numpy()
+        mean = (rows / np.linalg.norm(rows, axis=1, keepdims=True)).mean(axis=0)
+        return mean / np.linalg.norm(mean)
+
+    flaws = ("flaw", "defect", "damage")
+    normal = text(
+        ["nut", "flawless nut", "perfect nut", "unblemished nut", *(f"nut without {f}" for f in flaws)]
+    )
+    anomalous = text(["damaged nut", *(f"nut with {f}" for f in flaws)])
+    names, stored = recorded(finished, "winclip")
+    shown = [features(name)[1] for name in names]
+    prompts = tuple(np.concatenate([each[kind] for each in shown]) for kind in range(3))
+    for name in TESTED:
+        image, compared = features(name)
+        image = image / np.linalg.norm(image)
+        prior = 1 / (1 + np.exp(100 * (image @ normal - image @ anomalous)))
+        expected = oracle.image_score(prior, oracle.association_map(compared, prompts))
+        assert stored[name] == pytest.approx(expected, abs=1e-4)
+
+
+ENDS = (".", " for visual inspection.", " for anomaly detection.")
 
 
 def test_the_same_bits_with_more_workers_cold_and_warm(
@@ -141,7 +223,7 @@ def test_other_weights_are_another_method(tmp_path: Path, parts_folder: Path, we
     bench = Bench(tmp_path)
     other = tmp_path / "other.pt"
     shutil.copy(weights, other)
-    first = bench.json("plan", "--grid", bench.grid(grid(parts_folder, weights)))
+    first = bench.json("plan", "--grid", bench.grid(grid(parts_folder, weights, models="[patchcore]")))
     assert first["encode_images"] <= 24
     torch.manual_seed(1)
     torch.save(open_clip.create_model(SMALL, pretrained=None).state_dict(), other)

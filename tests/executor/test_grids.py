@@ -214,3 +214,23 @@ def test_no_cluster_at_the_address(bench: Bench) -> None:
     )
     assert "no Ray cluster at '127.0.0.1:1'" in bad.stderr
     assert "Traceback" not in bad.stderr
+
+
+def test_a_narrowed_run_does_not_complete_a_cell(bench: Bench, submit: Submit) -> None:
+    """`--only` runs some of the grid; what the grid asked for beside it is still missing."""
+    submit(SMALL.format(shots=[2], seeds=[0, 1]), "--only", "seed=0")
+    (cell,) = bench.json("results")
+    assert (cell["n_seeds"], cell["n_planned"], cell["complete"]) == (1, 2, False)
+
+
+def test_two_folders_of_one_name_are_refused(bench: Bench, tmp_path: Path) -> None:
+    for place in ("a", "b"):
+        for split in ("train/good", "test/good"):
+            folder = tmp_path / place / "same" / split
+            folder.mkdir(parents=True)
+            (folder / "0.png").write_bytes(place.encode())
+    text = (
+        f"models: [pixel-knn]\ndatasets: ['{tmp_path}/a/same', '{tmp_path}/b/same']\nshots: [1]\nseeds: [0]\n"
+    )
+    bad = bench.run("submit", "--grid", bench.grid(text), code=2)
+    assert "both called 'same'" in bad.stderr

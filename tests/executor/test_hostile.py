@@ -27,6 +27,8 @@ EXPECTED = {
     "dtype": ("returned dtype", 1),
     "nothing": ("returned dtype object", 1),
     "writes": ("read-only", 1),
+    "forks_and_exits": ("exited with code 3", 2),
+    "babbles": ("sent something that is no reply", 2),
 }
 
 
@@ -79,3 +81,19 @@ def test_failed_parts_are_run_again_only_when_asked(bench: Bench, submit: Callab
     assert "nothing to do: 3 jobs done, 1 jobs failed" in submit(text, code=3)
     assert "1 parts to score" in submit(text, "--retry-failed", code=3)
     assert bench.query("SELECT count(*) FROM parts WHERE status = 'failed'") == [(1,)]
+
+
+def test_what_an_adapter_forks_neither_answers_nor_stays(bench: Bench, submit: Callable[..., str]) -> None:
+    """A forked copy's late reply is never taken for the next part's; strays are killed; scores are right."""
+    models = "".join(
+        f"  - {{name: hostile, options: {{how: {how}}}}}\n" for how in ("good", "forks", "leaves", "closes")
+    )
+    submit(f"models:\n{models}datasets: [digits-one-vs-all]\nshots: [2, 4]\nseeds: [0]\n")
+    rows = bench.query(
+        "SELECT p.category, p.shots, s.sample_id, list(s.score ORDER BY p.method_key) FROM scores s "
+        "JOIN parts p USING (part_id) GROUP BY ALL"
+    )
+    assert len(rows) == 10 * 2 * 899
+    assert all(len(scores) == 4 and len(set(scores)) == 1 for *_, scores in rows)
+    strays = [p.pid for p in psutil.process_iter(["cmdline"]) if p.info["cmdline"] == ["sleep", "4321"]]
+    assert not strays

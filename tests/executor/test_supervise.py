@@ -33,6 +33,7 @@ def message(tmp_path: Path, how: str, seconds: float = 0.0) -> dict[str, Any]:
     path = tmp_path / "images.npy"
     np.save(path, np.random.default_rng(0).integers(0, 255, (54, 8, 8, 3), dtype=np.uint8))
     return {
+        "kind": "images",
         "images": str(path),
         "shots": 2,
         "first_query": 4,

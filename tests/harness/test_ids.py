@@ -25,7 +25,13 @@ PART = {
     "queries": "ff",
 }
 JOB = {"method": "m", "column": "k", "dataset": "d", "shots": 2, "seed": 0, "training_seed": None}
-COLUMN = {"fingerprint": "f", "prompt_rule": "r", "metrics_version": 1, "test_images": None}
+COLUMN = {
+    "fingerprint": "f",
+    "texts": {"c": "t"},
+    "prompt_rule": "r",
+    "metrics_version": 1,
+    "test_images": None,
+}
 
 
 def test_golden_ids() -> None:
@@ -64,6 +70,8 @@ def test_an_id_is_a_sha256_of_canonical_json() -> None:
     ],
 )
 def test_every_field_counts(function: object, fields: dict[str, object], other: dict[str, object]) -> None:
+    if "texts" in other:
+        other = {"texts": {"c": "another"}}
     assert callable(function)
     assert function(**fields) != function(**{**fields, **other})
 

@@ -81,3 +81,35 @@ def test_a_changed_or_missing_file_is_named(tmp_path: Path) -> None:
         images.open_image(tmp_path, sample("a.png", "00" * 32))
     with pytest.raises(DataError, match=r"cannot read image .*gone\.png"):
         images.open_image(tmp_path, sample("gone.png", "00"))
+
+
+@pytest.mark.parametrize(("kind", "said"), [(np.int32, "32-bit integers"), (np.float32, "32-bit floats")])
+def test_32_bits_are_refused(tmp_path: Path, kind: type[np.generic], said: str) -> None:
+    Image.fromarray(np.full((8, 8), 70_000, kind)).save(tmp_path / "a.tif")
+    digest = images.stored_digest((tmp_path / "a.tif").read_bytes(), None)
+    with pytest.raises(DataError, match=rf"a\.tif .*{said}") as raised:
+        images.open_image(tmp_path, sample("a.tif", digest))
+    assert "8 or 16 bits" in raised.value.fix
+    stack = np.zeros((1, 8, 8), kind)
+    np.save(tmp_path / "a.npy", stack)
+    with pytest.raises(DataError, match=said):
+        images.open_image(tmp_path, sample("a.npy", images.array_digest(stack[0]), index=0))  # type: ignore[arg-type]
+
+
+def test_sixteen_bits_of_a_file_are_read(tmp_path: Path) -> None:
+    for name in ("a.png", "a.tif"):
+        Image.fromarray(np.full((8, 8), 70 << 8, np.uint16)).save(tmp_path / name)
+        digest = images.stored_digest((tmp_path / name).read_bytes(), None)
+        found = images.to_pixels(images.open_image(tmp_path, sample(name, digest)), ImageInput(size=8))
+        assert np.unique(found).tolist() == [70]
+
+
+def test_a_position_or_crop_that_is_not_there(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", np.zeros((3, 8, 8), np.uint8))
+    with pytest.raises(DataError, match=r"cannot read image .*a\.npy .*IndexError"):
+        images.open_image(tmp_path, sample("a.npy", "00", index=3))
+    picture(8, 8).save(tmp_path / "a.png")
+    for crop in ((6, 0, 2, 4), (0, 0, 2**31 - 1, 2**31 - 1)):
+        digest = images.stored_digest((tmp_path / "a.png").read_bytes(), crop)
+        with pytest.raises(DataError, match=r"cannot read image .*a\.png"):
+            images.open_image(tmp_path, sample("a.png", digest, crop=crop))

@@ -9,9 +9,11 @@ import numpy as np
 import open_clip
 import pytest
 import torch
+from oracles import winclip as oracle
 
 from gad.harness.errors import ModelError, UsageError
-from gad.models.backbones import clip, spec, weights
+from gad.harness.nouns import FeatureInput
+from gad.models.backbones import clip, describe, spec, weights
 
 # The smallest plain ViT that open_clip knows by name: random weights, made here and only for these tests.
 SMALL = "ViT-S-32-alt"
@@ -92,6 +94,57 @@ def test_features_are_those_of_the_model(encoder: clip.ClipEncoder, small: Path)
         expected = model.encode_text(open_clip.get_tokenizer(SMALL)(lines)).numpy()
     assert found["class"].dtype == np.float32
     np.testing.assert_allclose(encoder.texts(lines), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7])
+def test_windows_are_a_masked_forward(encoder: clip.ClipEncoder, small: Path, size: int) -> None:
+    """Against all tokens going through all blocks, with attention kept inside the class token and a window."""
+    model = open_clip.create_model(SMALL, pretrained=str(small), require_pretrained=True).eval()
+    pixels = noise(2, encoder.image_size)
+    found = encoder.windows(pixels, [size])[f"window-{size}"]
+    layout = oracle.windows(7, size)
+    assert (found.dtype, found.shape) == (np.float16, (2, len(layout), encoder.embed_dim))
+    for number in sorted({0, len(layout) // 2, len(layout) - 1}):
+        inside = [0, *(patch + 1 for patch in layout[number])]
+        mask = torch.full((50, 50), -torch.inf)
+        mask[:, inside] = 0
+        with torch.no_grad():
+            visual = model.visual
+            tokens = visual.conv1(encoder._normalised(pixels)).flatten(2).transpose(1, 2)
+            first = visual.class_embedding.expand(2, 1, -1)
+            tokens = visual.ln_pre(torch.cat([first, tokens], dim=1) + visual.positional_embedding)
+            for block in visual.transformer.resblocks:
+                tokens = block(tokens, attn_mask=mask)
+            expected = visual.ln_post(tokens[:, 0]) @ visual.proj
+        np.testing.assert_allclose(found[:, number], expected.numpy(), atol=2e-3, rtol=1e-3)
+
+
+def test_windows_of_one_image_do_not_depend_on_others(encoder: clip.ClipEncoder) -> None:
+    pixels = noise(3, encoder.image_size)
+    together = encoder.windows(pixels, (3, 2))
+    alone = encoder.windows(pixels[2:], (2, 3))
+    assert sorted(together) == ["window-2", "window-3"]
+    assert all(np.array_equal(together[name][2:], alone[name]) for name in alone)
+    whole = encoder.windows(pixels, [7])["window-7"][:, 0]  # the only window is the image
+    np.testing.assert_allclose(whole, encoder.images(pixels, [1])["class"], atol=2e-3, rtol=1e-3)
+    assert encoder.windows(pixels, []) == {}
+    with pytest.raises(ModelError, match="do not fit a grid of 7x7"):
+        encoder.windows(pixels, [8])
+
+
+def test_an_input_is_spelled_out(small: Path) -> None:
+    backbone = f"{SMALL}:{small}"
+    depth = describe.describe(backbone).depth
+    wanted = FeatureInput(backbone=backbone, layers=(-1, 2, depth, 1 - depth), windows=(2, 7))
+    found = describe.resolve(wanted)
+    assert (found.layers, found.windows, found.size) == ((depth, 2), (2, 7), 224)
+    assert describe.resolve(found) == found
+    for layers in ((0,), (depth + 1,), (-depth - 1,)):
+        with pytest.raises(ModelError, match=f"blocks 1 to {depth}"):
+            describe.resolve(FeatureInput(backbone=backbone, layers=layers))
+    for windows in ((0,), (2, 8)):
+        with pytest.raises(ModelError, match="has 7x7 patches"):
+            describe.resolve(FeatureInput(backbone=backbone, windows=windows))
 
 
 def test_layers_come_under_their_own_names(encoder: clip.ClipEncoder) -> None:

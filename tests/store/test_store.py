@@ -285,3 +285,46 @@ def test_a_run_that_has_only_just_begun_is_no_error(results: Path) -> None:
         read.results(results)
     live.write(results, run, {})
     assert read.results(results) == []
+
+
+@pytest.mark.parametrize("content", ["[1]", "null", '"text"', "{", '{"beat": "soon"}'])
+def test_progress_that_is_none_is_skipped(results: Path, content: str) -> None:
+    live.write(results, "run", {})
+    (Layout(results).live / "other.json").write_text(content)
+    assert [fields["run_id"] for fields in live.read_all(results)] == ["run"]
+
+
+def test_which_record_counts_does_not_depend_on_the_order_of_ingestion(results: Path) -> None:
+    """Of two results the first, of two failures the last; live and rebuilt alike."""
+    records = [
+        part("a", ended=3),
+        part("a", ended=2).model_copy(update={"seconds": 2.0}),
+        part("b", status="failed", ended=1),
+        part("b", status="failed", ended=5).model_copy(update={"error": "last"}),
+        part("c", status="failed", ended=9),
+        part("c", ended=1),
+    ]
+    for record in records:
+        segments.write(results, [record])
+        ingest.ingest_all(results)
+
+    def content() -> list[object]:
+        with read.connect(results) as connection:
+            found = connection.execute(
+                "SELECT part_id, status, ended, seconds FROM parts ORDER BY 1"
+            ).fetchall()
+            return [found, connection.execute("SELECT count(*) FROM failures").fetchall()]
+
+    assert content() == [[("a", "done", 2, 2.0), ("b", "failed", 5, 0), ("c", "done", 1, 0)], [(3,)]]
+    before = content()
+    ingest.rebuild(results)
+    assert content() == before
+
+
+def test_jobs_of_a_deleted_run_file_go(results: Path) -> None:
+    run = add_run(results, ["a"])
+    ingest.ingest_all(results)
+    assert len(read.results(results, "job")) == 1
+    (results / "runs" / f"{run}.json").unlink()
+    ingest.ingest_all(results)
+    assert read.results(results, "job") == []

@@ -1,0 +1,83 @@
+"""Running one training in a supervised process. Runs in a worker; knows nothing of Ray."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gad.harness.executor import trainings
+from gad.harness.executor.inputs import text_embeddings
+from gad.harness.executor.score import Order, in_memory
+from gad.harness.executor.supervise import Child, ChildEnded
+from gad.harness.features.shards import Stream
+from gad.harness.nouns import FeatureInput
+from gad.harness.units import TrainUnit
+
+if TYPE_CHECKING:
+    from gad.harness.features.store import FeatureStore
+
+
+def train(unit: TrainUnit, order: Order, store: FeatureStore, encoder: str, errors: Mapping[str, str]) -> str:
+    """Train, keep the checkpoint, and return "" or what went wrong."""
+    unreadable = [errors[sample.digest] for sample in unit.samples if sample.digest in errors]
+    if unreadable:
+        return f"{unreadable[0]} (in the auxiliary set {unit.dataset})"
+    with in_memory() as folder:
+        message = {
+            "do": "train",
+            **_arrays(folder, unit, store, encoder),
+            "shots": unit.shots,
+            "seed": unit.training_seed,
+            "info": order.methods[unit.method_key].info,
+            "options": json.loads(unit.options),
+            "out": str(folder / "checkpoint.safetensors"),
+        }
+        child = Child(order.threads)
+        try:
+            reply = child.ask(message, order.limits)
+        except ChildEnded as ended:
+            return f"{ended}; last output: {child.last_output[-500:]}"
+        finally:
+            child.close()
+        if "error" in reply:
+            return f"{reply['error_type']}: {reply['error']}\n{reply['traceback'][-2000:]}"
+        story = {
+            "model": unit.model,
+            "options": json.loads(unit.options),
+            "auxiliary": unit.dataset,
+            "shots": unit.shots,
+            "training_seed": unit.training_seed,
+            "encoder": encoder,
+            "losses": reply["losses"],
+            "seconds": reply["seconds"],
+        }
+        trainings.keep(Path(order.cache), unit.unit_id, folder / "checkpoint.safetensors", story)
+    return ""
+
+
+def _arrays(folder: Path, unit: TrainUnit, store: FeatureStore, encoder: str) -> dict[str, object]:
+    """Write what training looks at into files; layers one by one, for they are large."""
+    wanted = unit.input
+    assert isinstance(wanted, FeatureInput)
+    digests = [sample.digest for sample in unit.samples]
+    names = [category for category, _ in unit.texts]
+    files = {
+        "class": store.read(Stream(encoder=encoder, name="class"), digests),
+        "labels": np.array([sample.label for sample in unit.samples], dtype=np.int8),
+        "categories": np.array([names.index(sample.category) for sample in unit.samples], dtype=np.int64),
+    }
+    if wanted.text:
+        files["texts"] = np.stack([text_embeddings(store, encoder, text) for _, text in unit.texts])
+    for name, rows in files.items():
+        np.save(folder / f"{name}.npy", rows, allow_pickle=False)
+    tokens = {}
+    for layer in wanted.layers if wanted.tokens else ():
+        path = folder / f"layer-{layer:02d}.npy"
+        np.save(path, store.read(Stream(encoder=encoder, name=path.stem), digests), allow_pickle=False)
+        tokens[str(layer)] = str(path)
+    paths: dict[str, object] = {name: str(folder / f"{name}.npy") for name in files}
+    return {"texts": None, **paths, "tokens": tokens, "names": names}

@@ -1,0 +1,56 @@
+"""Finished trainings: a checkpoint and its story, kept in the cache and found by id.
+
+CACHE/trainings/<id>/checkpoint.safetensors
+CACHE/trainings/<id>/training.json    losses, seconds, what was trained on, sha256 of the checkpoint
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+from gad.harness import atomic
+
+CHECKPOINT, STORY = "checkpoint.safetensors", "training.json"
+
+
+def folder(cache: Path, training_id: str) -> Path:
+    return cache / "trainings" / training_id
+
+
+def find(cache: Path, training_id: str) -> Path | None:
+    """The checkpoint of a finished training; None when there is none, or it is damaged (then set aside)."""
+    home = folder(cache, training_id)
+    try:
+        story = json.loads((home / STORY).read_text())
+        content = (home / CHECKPOINT).read_bytes()
+    except (OSError, ValueError):
+        story, content = {}, b""
+    if story and hashlib.sha256(content).hexdigest() == story.get("sha256"):
+        return home / CHECKPOINT
+    if home.exists():
+        os.replace(home, atomic.temporary_name(home))
+    return None
+
+
+def keep(cache: Path, training_id: str, checkpoint: Path, story: dict[str, Any]) -> Path:
+    """Keep a checkpoint durably. Two that finish at once hold the same bits: the first one stays."""
+    home = folder(cache, training_id)
+    home.parent.mkdir(parents=True, exist_ok=True)
+    staging = atomic.temporary_name(home)
+    staging.mkdir()
+    shutil.copyfile(checkpoint, staging / CHECKPOINT)
+    atomic.fsync_file(staging / CHECKPOINT)
+    digest = hashlib.sha256((staging / CHECKPOINT).read_bytes()).hexdigest()
+    atomic.write_bytes(staging / STORY, json.dumps({**story, "sha256": digest}, indent=1).encode())
+    try:
+        atomic.rename_durably(staging, home)
+    except OSError:
+        shutil.rmtree(staging, ignore_errors=True)
+        if not (home / CHECKPOINT).is_file():
+            raise
+    return home / CHECKPOINT
