@@ -14,6 +14,6 @@ setup(
     package_data={
         "gad.grids": ["*.yaml"],
         "gad.leaderboard": ["*.csv", "*.css", ".streamlit/*"],
-        "gad.models": ["**/*.md"],
+        "gad.models": ["**/*.md", "**/*.json", "**/*.safetensors"],
     },
 )

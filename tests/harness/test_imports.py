@@ -44,6 +44,8 @@ FORBIDDEN = (
     ("models", "harness.store"),
     ("datasets", "harness.store"),
 )
+# Not part of the running program: it measures the bundled encoder on the bundled data, by hand.
+EXCEPTED = {"models.backbones.tiny.evaluate"}
 HEAVY = ("torch", "ray", "sklearn", "scipy", "pandas", "open_clip", "timm", "streamlit", "plotly")
 
 
@@ -102,6 +104,7 @@ def test_no_upward_arrow() -> None:
     wrong = [
         f"{name} imports {other}"
         for name, others in graph().items()
+        if name not in EXCEPTED
         for other in others
         if layer(other) > layer(name) or any(within(name, a) and within(other, b) for a, b in FORBIDDEN)
     ]
