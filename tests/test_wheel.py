@@ -40,6 +40,9 @@ def test_the_wheel_holds_only_gad(wheel: Path) -> None:
     assert {name.partition("/")[0] for name in names if ".dist-info" not in name} == {"gad"}
     assert "gad/grids/demo.yaml" in names
     assert "gad/models/pixel_knn/adapter.py" in names
+    assert "gad/models/backbones/tiny/tiny.safetensors" in names
+    assert "gad/models/backbones/tiny/config.json" in names
+    assert "gad/leaderboard/style.css" in names
     assert not [name for name in names if "/tests/" in name or name.endswith("gad/harness/__init__.py")]
 
 
@@ -71,7 +74,8 @@ def test_a_grid_runs_from_an_empty_folder(wheel: Path, tmp_path: Path) -> None:
     )
     assert where.stdout.startswith(str(home))
     harness("submit", "--grid", "demo", "--only", "dataset=digits-multi-class,shots=2")
-    rows = json.loads(harness("results", "--json"))
+    rows = [row for row in json.loads(harness("results", "--json")) if row["n_seeds"]]
+    assert {(row["dataset"], row["shots"]) for row in rows} == {("digits-multi-class", 2)}
     assert {(row["model"], row["n_seeds"], row["complete"]) for row in rows} == {
         ("pixel-knn", 3, True),
         ("pixel-gaussian", 3, True),
