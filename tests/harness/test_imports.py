@@ -158,10 +158,10 @@ def test_light_commands_import_nothing_heavy(name: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_light_commands_are_quick(name: str, tmp_path: Path) -> None:
-    """Best of five, for the machine may be busy with something else."""
+    """Best of eight, for the machine may be busy with something else."""
     harness = Path(sys.executable).with_name("harness")
     best = float("inf")
-    for _ in range(5):
+    for _ in range(8):
         started = time.perf_counter()
         subprocess.run(
             [harness, *COMMANDS[name]], capture_output=True, cwd=tmp_path, check=True, env=dict(os.environ)
