@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import time
 from collections import Counter, deque
@@ -22,6 +23,7 @@ from gad.harness.store.records import PartRecord
 from gad.harness.units import ScoreUnit, Work
 
 WAIT_SECONDS = 0.25
+TERMINAL_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
 @dataclass
@@ -194,6 +196,8 @@ class Driver:
 
 def _lost_record(unit: ScoreUnit, run_id: str, error: Exception) -> PartRecord:
     part = unit.parts[0]
+    # A Python error in a task comes wrapped in Ray's own coloured report: keep the error itself in front.
+    cause = getattr(error, "cause", None) or error
     return PartRecord(
         part_id=part.part_id,
         status="failed",
@@ -207,8 +211,9 @@ def _lost_record(unit: ScoreUnit, run_id: str, error: Exception) -> PartRecord:
         method_key=part.method_key,
         prompts=tuple(s.id for s in part.prompts),
         attempts=2,
-        error_type=type(error).__name__,
-        error=str(error).strip()[:4000],
+        error_type=type(cause).__name__,
+        error=str(cause).strip()[:4000],
+        traceback=TERMINAL_COLOUR.sub("", str(error))[-16000:],
         started=time.time(),
         ended=time.time(),
     )

@@ -35,7 +35,7 @@ def read(spec: BackboneSpec) -> dict[str, torch.Tensor]:
         state: Any = load_state_dict(str(path), device="cpu", weights_only=True)
     except Exception as error:  # torch, pickle and safetensors fail in many ways for a wrong file
         raise ModelError(
-            f"{path} is not a weights file: {type(error).__name__}: {_first_line(error)}", fix=WANTED
+            f"{path} is not a weights file: {type(error).__name__}: {_first_sentence(error)}", fix=WANTED
         ) from error
     strangers = [str(name) for name, value in state.items() if not isinstance(value, torch.Tensor)]
     if strangers:
@@ -43,8 +43,9 @@ def read(spec: BackboneSpec) -> dict[str, torch.Tensor]:
     return {str(name): tensor for name, tensor in state.items()}
 
 
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or "no reason given").splitlines()[0]
+def _first_sentence(error: Exception) -> str:
+    """What went wrong, without torch's advice to load the file unsafely."""
+    return (str(error).strip() or "no reason given").splitlines()[0].partition(". ")[0]
 
 
 def find(spec: BackboneSpec) -> Path:
@@ -77,7 +78,7 @@ def find(spec: BackboneSpec) -> Path:
     except Exception as error:  # network, hub and disk fail in many ways: all mean "not to be had"
         raise ModelError(
             f"weights of {spec} are not in the local cache and could not be fetched "
-            f"({type(error).__name__}: {_first_line(error)})",
+            f"({type(error).__name__}: {_first_sentence(error)})",
             fix=f"They come from {hub if right else source.get('url')}. Fetch the file where there is a "
             f"network and name it: {spec.name}:/path/to/file.",
         ) from error
