@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from gad.datasets import trees
-from gad.datasets.medical import medical_sample, split_normals, wrong_folder
+from gad.datasets import folder, pool, trees
+from gad.datasets.looks import wrong_folder
 from gad.harness.built import Built
 from gad.harness.nouns import Category, DatasetInfo
 
@@ -26,31 +26,22 @@ INFO = DatasetInfo(
     expected=(
         Category(category="brainmri", text="brainmri", train_normal=73, test_normal=25, test_anomalous=155),
     ),
+    fingerprint="c4a193370bcef591a8589d5ce471a7b830c6f6306b179cb93dc21bb37e6ab1ac",
     builder="gad.datasets.brainmri:build",
 )
 
 
 def build(raw: Path | None, made: Path, info: DatasetInfo) -> Built:
-    """Samples of the raw folder, in place. Raises DataError when it has no ``no/`` and ``yes/``."""
-    root = _locate(raw)
+    """Samples of the raw folder, in place. Raises DataError when it has no ``no/`` and ``yes/`` with images."""
+    found = trees.locate(raw, lambda p: (p / "no").is_dir() and (p / "yes").is_dir()) if raw else []
+    if not found:
+        return folder.read_single(raw, info, EXPECTED)
+    root = found[0]
     warnings: list[str] = []
-    normal = {file.name: file for file in trees.images(root / "no", warnings)}
-    tumours = trees.images(root / "yes", warnings)
+    normal, tumours = (trees.images(root / name, warnings) for name in ("no", "yes"))
     if not normal or not tumours:
         raise wrong_folder(info.name, root, EXPECTED)
-    warnings += trees.zero_byte_warnings([*normal.values(), *tumours])
-    train, test = split_normals(list(normal), info.name)  # trees.images sorts by name
-    samples = [medical_sample(root, normal[name], info.name, "train") for name in train]
-    samples += [medical_sample(root, normal[name], info.name, "test") for name in test]
-    samples += [medical_sample(root, file, info.name, "test", defect="tumor") for file in tumours]
-    return Built(samples=tuple(samples), root=root, texts={info.name: info.name}, warnings=tuple(warnings))
-
-
-def _locate(raw: Path | None) -> Path:
-    """The folder with ``no/`` and ``yes/``: the given one, or the only one in it that has both."""
-    if raw is None or not raw.is_dir():
-        raise wrong_folder(INFO.name, raw, EXPECTED)
-    for place in (raw, *trees.folders(raw)):
-        if (place / "no").is_dir() and (place / "yes").is_dir():
-            return place
-    raise wrong_folder(INFO.name, raw, EXPECTED)
+    warnings += trees.zero_byte_warnings([*normal, *tumours])
+    files = [(file, "") for file in normal] + [(file, "tumor") for file in tumours]  # sorted by name
+    samples = pool.split(pool.images(root, files, info.name), info.name)
+    return Built(samples=samples, root=root, texts={info.name: info.name}, warnings=tuple(warnings))

@@ -7,7 +7,7 @@ the raw tree ``raw`` (``None`` for bundled data), writes files it has to make in
 
 from __future__ import annotations
 
-from gad.datasets import brainmri, digits, headct, textures
+from gad.datasets import aitex, brainmri, cifar10, digits, elpv, headct, mnist, mvtec, sdd, textures, visa
 from gad.harness.errors import DataError, did_you_mean
 from gad.harness.nouns import DatasetInfo
 
@@ -16,8 +16,15 @@ DATASETS: dict[str, DatasetInfo] = {
     for info in (
         *digits.INFOS,
         *textures.INFOS,
-        headct.INFO,
+        mvtec.INFO,
+        visa.INFO,
+        aitex.INFO,
+        elpv.INFO,
+        sdd.INFO,
         brainmri.INFO,
+        headct.INFO,
+        *mnist.INFOS,
+        *cifar10.INFOS,
     )
 }
 

@@ -45,8 +45,8 @@ def check(prepared: Prepared, data: Path, full: bool = False) -> list[str]:
         from gad.datasets.check_images import file_problems
 
         problems += file_problems(prepared.root_path, samples, again)
-    official = catalog.DATASETS[prepared.name].expected if prepared.name in catalog.DATASETS else ()
-    noted = [*prepared.warnings, *count_differences(official, prepared.categories)]
+    info = catalog.DATASETS.get(prepared.name)
+    noted = [*prepared.warnings, *(count_differences(info, prepared.categories) if info else [])]
     problems += [WARNING + text for text in noted]
     problems += _leaks(samples)
     return sorted(dict.fromkeys(problems), key=lambda problem: not is_error(problem))
@@ -64,9 +64,11 @@ def _altered(prepared: Prepared, again: str) -> str:
 
 def _missing(prepared: Prepared, samples: Iterable[Sample], again: str) -> list[str]:
     """Files of the manifest that are not on disk (errors), or hold nothing (errors too: unreadable)."""
+    from gad.harness.images import mask_paths
+
     problems = []
     kinds = dict.fromkeys((s.path, "image") for s in samples) | dict.fromkeys(
-        (s.mask, "mask") for s in samples if s.mask
+        (path, "mask") for s in samples for path in mask_paths(s.mask)
     )
     for path, kind in kinds:
         file = prepared.root_path / path

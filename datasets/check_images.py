@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 from collections import defaultdict
 from collections.abc import Iterable
@@ -27,12 +26,9 @@ def changed(root: Path, samples: Iterable[Sample]) -> list[str]:
                 bad.append(path)
         except (OSError, ValueError, IndexError):
             bad.append(path)
-    for path, digest in _masks(samples).items():
-        try:
-            if hashlib.sha256((root / path).read_bytes()).hexdigest() != digest:
-                bad.append(path)
-        except OSError:
-            bad.append(path)
+    for mask, digest in {s.mask: s.mask_digest for s in samples if s.mask}.items():
+        if _mask_digest(root, mask) != digest:
+            bad.append(mask)
     return bad
 
 
@@ -53,7 +49,7 @@ def file_problems(root: Path, samples: list[Sample], again: str) -> list[str]:
                 f"error: image {root / path} cannot be read ({type(error).__name__}: {error}): "
                 f"restore it from the download, then {again}"
             )
-    masked = [s for s in present if s.mask and _has_content(root / s.mask)]
+    masked = [s for s in present if s.mask and all(_has_content(root / m) for m in _files(s))]
     return problems + [problem for s in masked for problem in _mask_problems(root, s, again)]
 
 
@@ -64,8 +60,15 @@ def _by_path(samples: Iterable[Sample]) -> dict[str, list[Sample]]:
     return groups
 
 
-def _masks(samples: Iterable[Sample]) -> dict[str, str]:
-    return {s.mask: s.mask_digest for s in samples if s.mask}
+def _files(sample: Sample) -> list[str]:
+    return images.mask_paths(sample.mask)
+
+
+def _mask_digest(root: Path, mask: str) -> str:
+    try:
+        return images.mask_digest((root / path).read_bytes() for path in images.mask_paths(mask))
+    except OSError:
+        return ""
 
 
 def _has_content(file: Path) -> bool:
@@ -98,24 +101,25 @@ def _decode(file: Path) -> Image.Image:
 
 
 def _mask_problems(root: Path, sample: Sample, again: str) -> list[str]:
-    file = root / sample.mask
+    named = ", ".join(str(root / path) for path in _files(sample))
+    whole = sample.model_copy(update={"crop": None})
     try:
-        mask = _decode(file).convert("L")
-        size = _decode(root / sample.path).size if sample.index is None and sample.crop is None else mask.size
+        size = images.open_mask(root, whole).size
+        wanted = _decode(root / sample.path).size if sample.index is None else size
     except Exception as error:
-        return [
-            f"error: mask {file} cannot be read ({type(error).__name__}: {error}): restore it, then {again}"
-        ]
-    if hashlib.sha256(file.read_bytes()).hexdigest() != sample.mask_digest:
-        return [f"error: mask {file} changed since it was prepared: restore it, or {again}"]
-    if mask.size != size:
-        return [f"error: mask {file} is {mask.size} pixels, its image {size}: restore both, then {again}"]
+        reason = f"{type(error).__name__}: {error}".replace("\n", " ")
+        return [f"error: mask {named} cannot be read ({reason}): restore it, then {again}"]
+    if _mask_digest(root, sample.mask) != sample.mask_digest:
+        return [f"error: mask {named} changed since it was prepared: restore it, or {again}"]
+    if size != wanted:
+        return [f"error: mask {named} is {size} pixels, its image {wanted}: restore both, then {again}"]
+    mask = images.open_mask(root, sample)
     if mask.getbbox() is None:
-        return [f"warning: mask {file} marks nothing; compare it with the download"]
-    side = min(size)
-    left, top = (size[0] - side) // 2, (size[1] - side) // 2
+        return [f"warning: mask {named} marks nothing; compare it with the download"]
+    side = min(mask.size)
+    left, top = (mask.size[0] - side) // 2, (mask.size[1] - side) // 2
     if mask.crop((left, top, left + side, top + side)).getbbox() is None:
         return [
-            f"warning: mask {file} lies outside the central square, which is all that `resize: crop` keeps"
+            f"warning: mask {named} lies outside the central square, which is all that `resize: crop` keeps"
         ]
     return []

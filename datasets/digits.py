@@ -6,14 +6,11 @@ All 1,797 images live in one array file, ``digits.npy``; a sample picks one by `
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
+from gad.datasets import arrays
 from gad.harness.built import Built
 from gad.harness.nouns import Category, DatasetInfo, Sample, Split
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 ARRAY = "digits.npy"
 EVEN = "even"
@@ -95,7 +92,7 @@ def _build(made: Path, normal: dict[str, tuple[int, ...]], info: DatasetInfo) ->
 
     values, digits = load_digits(return_X_y=True)
     images = np.rint(values * 255 / 16).astype(np.uint8).reshape(-1, 8, 8)
-    _write_array(made / ARRAY, images)
+    arrays.write(made / ARRAY, images)
     train, test = train_test_split(np.arange(len(digits)), test_size=0.5, stratify=digits, random_state=0)
     digests = [array_digest(image) for image in images]
 
@@ -118,11 +115,3 @@ def _build(made: Path, normal: dict[str, tuple[int, ...]], info: DatasetInfo) ->
         samples += [sample(int(i), "train", category) for i in train if digits[i] in own]
         samples += [sample(int(i), "test", category) for i in test]
     return Built(samples=tuple(samples), root=None, texts={c.category: c.text for c in info.expected})
-
-
-def _write_array(path: Path, images: NDArray[np.uint8]) -> None:
-    """Write ``[n, 8, 8]`` uint8 in npy format 1.0, whose bytes depend on the content alone."""
-    import numpy as np
-
-    with open(path, "wb") as handle:
-        np.lib.format.write_array(handle, np.ascontiguousarray(images), version=(1, 0), allow_pickle=False)

@@ -11,6 +11,8 @@ import unicodedata
 from pathlib import Path
 
 from gad.datasets import trees
+from gad.datasets.looks import wrong_folder
+from gad.datasets.progress import track
 from gad.harness.built import Built
 from gad.harness.errors import DataError
 from gad.harness.manifest import file_digest, sample_id
@@ -18,6 +20,10 @@ from gad.harness.nouns import DatasetInfo, Sample, Split
 
 GOOD = "good"
 BESIDE = frozenset({"ground_truth"})  # folders beside categories that are known not to be one
+CONVERTED = (
+    "{folder}: read in MVTec layout, with the split that is there; its files have other names than those of "
+    "the raw download, and so other prompts are drawn: results are in a column of their own"
+)
 LAYOUT = "<category>/train/good, <category>/test/good and <category>/test/<defect>"
 
 
@@ -36,6 +42,10 @@ def info_for(path: Path, taken: frozenset[str] = frozenset()) -> DatasetInfo:
             f"{path}: a dataset named {name!r} is in the catalog already",
             fix=f"Rename the folder, or run `harness data prepare {name}` if you mean that dataset.",
         )
+    if (path / trees.DESCRIPTION).is_file():
+        from gad.datasets import labelled
+
+        return labelled.info_for(path, name)
     return DatasetInfo(
         name=name,
         title=name,
@@ -68,6 +78,43 @@ def read(raw: Path, name: str) -> Built:
         samples=tuple(samples),
         root=root,
         texts={category: category.replace("_", " ") for category, _ in categories},
+        warnings=tuple(warnings),
+    )
+
+
+def read_single(raw: Path | None, info: DatasetInfo, expected: str) -> Built:
+    """The samples of a dataset of one category that somebody has converted to MVTec layout, split and all.
+
+    The category's folder is found wherever it is nested, and sample ids start in it. Raises DataError,
+    as of a wrong folder, when there is not exactly one; ``expected`` says what the raw folder holds.
+    """
+    found = (
+        trees.locate(raw, lambda place: (place / "train" / GOOD).is_dir() and _is_category(place))
+        if raw
+        else []
+    )
+    if len(found) != 1:
+        raise wrong_folder(info.name, raw, expected)
+    (category,) = info.expected
+    warnings = [CONVERTED.format(folder=found[0])]
+    samples = _category(found[0], category.category, found[0], warnings)
+    texts = {category.category: category.text}
+    return Built(samples=tuple(samples), root=found[0], texts=texts, warnings=tuple(warnings))
+
+
+def read_categories(root: Path, names: list[str]) -> Built:
+    """Those of some categories that are in ``root``; other folders there are named in the warnings."""
+    warnings: list[str] = []
+    there = [place for place in trees.folders(root) if place.name in names and _looks_like_category(place)]
+    others = [
+        place.name for place in trees.folders(root) if place not in there and _looks_like_category(place)
+    ]
+    if others:
+        warnings.append(f"{root}: ignored, as they are not of the dataset: {trees.shortened(others)}")
+    return Built(
+        samples=tuple(s for place in there for s in _category(root, place.name, place, warnings)),
+        root=root,
+        texts={place.name: place.name.replace("_", " ") for place in there},
         warnings=tuple(warnings),
     )
 
@@ -147,7 +194,7 @@ def _images(
     files = trees.images(folder, warnings)
     warnings += trees.zero_byte_warnings(files)
     samples = []
-    for file in files:
+    for file in track(files, f"reading {category}"):
         mask = masks.pop(_stem(file), None)
         samples.append(
             Sample(

@@ -11,7 +11,7 @@ import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from gad.datasets import catalog, folder
+from gad.datasets import catalog, folder, seen, trees
 from gad.harness import atomic, manifest
 from gad.harness.built import Built
 from gad.harness.errors import DataError
@@ -19,12 +19,19 @@ from gad.harness.ids import source_digest
 from gad.harness.manifest import Prepared
 from gad.harness.nouns import Category, DatasetInfo
 
+VERIFIED = "verified: this is the complete official set"
+COUNTS = ("train_normal", "test_normal", "test_anomalous")
 STAMP = "made-by.txt"  # digest of the code that made a bundled dataset's files
 
 
 def is_path(name: str) -> bool:
     """Whether ``name`` means a folder rather than a dataset of the catalog."""
     return name not in catalog.DATASETS and (os.sep in name or name in (".", "..") or Path(name).is_dir())
+
+
+def is_labelled(place: Path | None) -> bool:
+    """Whether a folder's description says which of its classes are normal."""
+    return place is not None and (place / trees.DESCRIPTION).is_file()
 
 
 def card(name: str) -> DatasetInfo:
@@ -51,7 +58,7 @@ def prepare(name: str, raw: Path | None, data: Path) -> Prepared:
             raise DataError(f"{info.name} is bundled and has no raw folder", fix="Leave --raw away.")
         return ensure_bundled(info.name, data)
     with _alone(data, info.name):
-        return _build(info, raw, data)
+        return _build_once(info, raw, data)
 
 
 def _its_folder(name: str, raw: Path | None, data: Path) -> str:
@@ -66,7 +73,9 @@ def _its_folder(name: str, raw: Path | None, data: Path) -> str:
 
 
 def folder_of(prepared: Prepared) -> Path:
-    """The folder that a folder dataset was named after: its root, or one around it."""
+    """The folder that a folder dataset was named after: its root, one around it, or where it is described."""
+    if prepared.named:
+        return Path(prepared.named)
     root = prepared.root_path
     names = {unicodedata.normalize("NFC", place.name): place for place in (root.parent, root)}
     return names.get(prepared.name, root)
@@ -107,10 +116,30 @@ def _build(info: DatasetInfo, raw: Path | None, data: Path) -> Prepared:
         if same and (same.root, same.fingerprint, texts) == found:
             return same
         return manifest.write(
-            data, info, built.samples, root=built.root, texts=built.texts, made=made, warnings=warnings
+            data,
+            info,
+            built.samples,
+            root=built.root,
+            texts=built.texts,
+            made=made,
+            named=raw if is_labelled(raw) else None,
+            warnings=warnings,
         )
     finally:
         shutil.rmtree(made, ignore_errors=True)
+
+
+def _build_once(info: DatasetInfo, raw: Path | None, data: Path) -> Prepared:
+    """As _build, but nothing is read when neither the raw tree nor what was prepared from it has changed."""
+    if raw is None or info.name not in catalog.DATASETS:  # a folder is read anew every time
+        return _build(info, raw, data)
+    before = seen.listing(raw)
+    if seen.unchanged(data / info.name, raw, before):
+        with contextlib.suppress(DataError):
+            return manifest.load(data, info.name)
+    prepared = _build(info, raw, data)
+    seen.note(data / info.name, raw, before)
+    return prepared
 
 
 def _builder(info: DatasetInfo) -> Callable[[Path | None, Path, DatasetInfo], Built]:
@@ -124,28 +153,53 @@ def _builder(info: DatasetInfo) -> Callable[[Path | None, Path, DatasetInfo], Bu
 def _unexpected(info: DatasetInfo, built: Built) -> list[str]:
     if not info.expected:
         return []
-    return count_differences(info.expected, manifest.summarise(built.samples, built.texts))
+    return count_differences(info, manifest.summarise(built.samples, built.texts))
 
 
-def count_differences(expected: Iterable[Category], found: Iterable[Category]) -> list[str]:
-    """One text for each category whose counts are not those of the official set."""
+def count_differences(info: DatasetInfo, found: Iterable[Category]) -> list[str]:
+    """One text for the categories that are not there, and one for each with other counts than the official set."""
     by_name = {category.category: category for category in found}
+    absent = [wanted.category for wanted in info.expected if wanted.category not in by_name]
     texts = []
-    for wanted in expected:
+    if absent:
+        texts.append(
+            f"only {len(by_name)} of {len(info.expected)} categories are there; not {', '.join(absent)}: "
+            "a mean over the dataset is over those alone"
+        )
+    for wanted in info.expected:
         have = by_name.get(wanted.category)
-        if have is None or _counts(have) != _counts(wanted):
-            shown = _counts(have) if have else "nothing"
+        if have and not all(_agrees(field, have, wanted, info) for field in COUNTS):
             texts.append(
-                f"category {wanted.category}: found {shown}, expected {_counts(wanted)}; "
+                f"category {wanted.category}: found {_counts(have)}, expected {_counts(wanted, info.about)}; "
                 "compare the raw folder with the official download"
             )
     return texts
 
 
-def _counts(category: Category) -> str:
-    return (
-        f"{category.train_normal} train normal, {category.test_normal} test normal, "
-        f"{category.test_anomalous} test anomalous"
+def _agrees(field: str, have: Category, wanted: Category, info: DatasetInfo) -> bool:
+    """Whether a count is as expected; one that is known only roughly may be off by a tenth."""
+    found, right = getattr(have, field), getattr(wanted, field)
+    return abs(found - right) <= right / 10 if field in info.about else found == right
+
+
+def _counts(category: Category, about: tuple[str, ...] = ()) -> str:
+    return ", ".join(
+        f"{'about ' if field in about else ''}{getattr(category, field)} {field.replace('_', ' ')}"
+        for field in COUNTS
+    )
+
+
+def official(prepared: Prepared) -> str:
+    """Whether this is the complete official set: ``verified``, or how it differs; "" where nobody knows."""
+    info = catalog.DATASETS.get(prepared.name)
+    if info is None or not info.fingerprint:
+        return ""
+    if info.fingerprint == prepared.fingerprint:
+        return VERIFIED
+    differences = count_differences(info, prepared.categories)
+    return "differs from the official set: " + (
+        "; ".join(differences)
+        or "the counts are right, but not the names or the content of all files, or the split"
     )
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from gad.harness.errors import DataError
 from gad.harness.manifest import sample_id
 
+DESCRIPTION = "dataset.yaml"  # makes a folder one of labelled classes
+MOST_FOLDERS = 10_000  # looked into at one depth
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"})
 
 
@@ -86,16 +88,63 @@ def zero_byte_warnings(paths: Iterable[Path]) -> list[str]:
     ]
 
 
-def resembles(raw: Path) -> str:
-    """Name of the medical dataset that ``raw`` looks like, ``"a folder in MVTec layout"``, or ``""``."""
-    if not raw.is_dir():
-        return ""
-    names = {entry.name for entry in entries(raw)}
-    inner = {entry.name for sub in folders(raw) for entry in folders(sub)}
-    if "labels.csv" in names and "head_ct" in names:
-        return "headct"
-    if {"no", "yes"} <= names or {"no", "yes"} <= inner:
-        return "brainmri"
-    if {"train", "test"} <= names or {"train", "test"} <= inner:
-        return "a folder in MVTec layout"
-    return ""
+def locate(raw: Path, fits: Callable[[Path], bool], depth: int = 3) -> list[Path]:
+    """Folders that fit, at the smallest depth where any does: ``raw`` itself, those in it, and so on.
+
+    Downloads are nested differently from one mirror to the next. The depth is bounded, and so are loops
+    of links.
+    """
+    level = [raw] if raw.is_dir() else []
+    for _ in range(depth):
+        if found := [place for place in level if fits(place)]:
+            return found
+        level = [inner for place in level for inner in folders(place)][:MOST_FOLDERS]
+    return [place for place in level if fits(place)]
+
+
+def text_of(path: Path) -> str:
+    """A text file, with or without a byte order mark. DataError when it cannot be read, or is not UTF-8."""
+    try:
+        return path.read_bytes().decode("utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(
+            f"{path}: cannot be read as UTF-8 text: {error}", fix=f"Restore {path.name} from the download."
+        ) from error
+
+
+def csv_rows(path: Path) -> list[list[str]]:
+    """The rows of a CSV file, cells without the space around them. DataError when it cannot be read."""
+    import csv
+
+    try:
+        reader = csv.reader(text_of(path).splitlines(), skipinitialspace=True)
+        return [[cell.strip() for cell in row] for row in reader]
+    except csv.Error as error:
+        raise DataError(
+            f"{path}: is not a CSV file: {error}", fix=f"Restore {path.name} from the download."
+        ) from error
+
+
+def refuse_missing(files: Iterable[Path], listed_in: Path) -> None:
+    """DataError when files that a list names are not there: without them the split would be another one."""
+    missing = [str(file) for file in files if not file.is_file()]
+    if missing:
+        raise DataError(
+            f"{listed_in} lists images that are not there ({len(missing)}): {shortened(missing)}",
+            fix="Unpack the download again: without them the split would be another one.",
+        )
+
+
+def image_size(path: Path) -> tuple[int, int]:
+    """Width and height of an image, from its header. DataError when it is none."""
+    from PIL import Image
+
+    try:
+        with Image.open(path) as image:
+            size: tuple[int, int] = image.size
+            return size
+    except Exception as error:  # Pillow raises many kinds for damaged files: all mean "unreadable"
+        raise DataError(
+            f"cannot read image {path}: {type(error).__name__}: {error}",
+            fix="Restore it from the download: without it the split would be another one.",
+        ) from error

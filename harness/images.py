@@ -1,19 +1,21 @@
 """Reading one sample's image, and turning it into the pixels an adapter wants.
 
 The order is that of CLIP's preprocessing: resize the image as it is stored (bicubic with Pillow's
-antialiasing; palette images with nearest neighbour), crop, then convert to RGB. No EXIF rotation.
+antialiasing; palette images with nearest neighbour), crop, then convert to RGB. No EXIF rotation. Encoders
+that want it otherwise say so in their ImageInput.
 """
 
 from __future__ import annotations
 
 import hashlib
 import io
+from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageChops
 
 from gad.harness.errors import DataError
 from gad.harness.nouns import ImageInput, Sample
@@ -25,13 +27,61 @@ if TYPE_CHECKING:
 def stored_digest(content: bytes, crop: tuple[int, int, int, int] | None) -> str:
     """Digest of an image held in a file of its own, or of a crop of it."""
     whole = hashlib.sha256(content).hexdigest()
-    return whole if crop is None else hashlib.sha256(f"{whole}|{crop}".encode()).hexdigest()
+    return whole if crop is None else crop_digest(whole, crop)
+
+
+def crop_digest(whole: str, crop: tuple[int, int, int, int]) -> str:
+    """Digest of a crop of the file whose sha256 is ``whole``."""
+    return hashlib.sha256(f"{whole}|{crop}".encode()).hexdigest()
 
 
 def array_digest(image: NDArray[np.uint8]) -> str:
     """Digest of one image of an array file: its shape and bytes."""
     header = f"{image.dtype}{list(image.shape)}|".encode()
     return hashlib.sha256(header + np.ascontiguousarray(image).tobytes()).hexdigest()
+
+
+def mask_paths(mask: str) -> list[str]:
+    """The files of a sample's ``mask``: none, one, or several, which are united."""
+    return mask.split("\n") if mask else []
+
+
+def mask_digest(contents: Iterable[bytes]) -> str:
+    """Digest of the files of one mask: the sha256 of a single one, or of the digests of several."""
+    digests = [hashlib.sha256(content).hexdigest() for content in contents]
+    return digests[0] if len(digests) == 1 else hashlib.sha256("|".join(digests).encode()).hexdigest()
+
+
+def open_mask(root: Path, sample: Sample) -> Image.Image:
+    """The mask of a sample as mode ``L``, 255 where any of its files marks anything, cropped like its image.
+
+    Raises DataError, naming the file, when one cannot be read or they differ in size.
+    """
+    united: Image.Image | None = None
+    for name in mask_paths(sample.mask):
+        marks = marked(root / name)
+        if united is not None and united.size != marks.size:
+            raise DataError(
+                f"{root / name} ({sample.id}) is {marks.size} pixels, another mask {united.size}",
+                fix="Restore or remove the file.",
+            )
+        united = marks if united is None else ImageChops.lighter(united, marks)
+    if united is None:
+        raise DataError(f"{sample.id} has no mask")
+    return united if sample.crop is None else united.crop(sample.crop)
+
+
+def marked(path: Path) -> Image.Image:
+    """A mask file as mode ``L``: 255 wherever any colour is not 0, whatever alpha says. DataError if unreadable."""
+    try:
+        mask = Image.open(io.BytesIO(path.read_bytes()))
+        values = np.asarray(mask if mask.mode.startswith(("I", "F")) else mask.convert("RGB"))
+    except Exception as error:  # as in open_image
+        raise DataError(
+            f"cannot read mask {path}: {type(error).__name__}: {error}", fix="Restore or remove the file."
+        ) from error
+    any_colour = (values != 0).any(axis=-1) if values.ndim == 3 else values != 0
+    return Image.fromarray(any_colour.astype(np.uint8) * 255)
 
 
 def open_image(root: Path, sample: Sample) -> Image.Image:
@@ -93,27 +143,30 @@ def _array(path: Path) -> NDArray[np.uint8]:
 
 def to_pixels(image: Image.Image, wanted: ImageInput) -> NDArray[np.uint8]:
     """uint8 RGB ``[size, size, 3]``, values 0..255."""
-    size = wanted.size
-    if wanted.resize == "squash":
-        image = image.resize((size, size), Image.Resampling.BICUBIC)
-    else:
-        image = _centre_crop(image, size)
+    if wanted.rgb_first:
+        image = _to_rgb(image)
+    how = Image.Resampling[wanted.interpolation.upper()]
+    short = wanted.short or wanted.size
+    size = (short, short) if wanted.resize == "squash" else _shortened(image.size, short)
+    if size != image.size:
+        image = image.resize(size, how)
+    if image.size != (wanted.size, wanted.size):
+        image = _centre(image, wanted.size)
     return np.asarray(_to_rgb(image), dtype=np.uint8)
 
 
-def _centre_crop(image: Image.Image, size: int) -> Image.Image:
-    """Resize the short side to ``size`` and cut the centre, rounding exactly as torchvision does.
-
-    The long side is truncated, the offsets are rounded half to even: scores of released checkpoints
-    depend on it to the pixel.
-    """
-    width, height = image.size
+def _shortened(size: tuple[int, int], short: int) -> tuple[int, int]:
+    """A size with its short side made ``short``, the long side truncated, exactly as torchvision does."""
+    width, height = size
     if width <= height:
-        wide, high = size, int(size * height / width)
-    else:
-        wide, high = int(size * width / height), size
-    if (wide, high) != image.size:
-        image = image.resize((wide, high), Image.Resampling.BICUBIC)
+        return short, int(short * height / width)
+    return int(short * width / height), short
+
+
+def _centre(image: Image.Image, size: int) -> Image.Image:
+    """Cut the centre, offsets rounded half to even as torchvision does: scores of released checkpoints
+    depend on it to the pixel."""
+    wide, high = image.size
     left, top = round((wide - size) / 2.0), round((high - size) / 2.0)
     return image.crop((left, top, left + size, top + size))
 

@@ -47,12 +47,16 @@ COLUMNS = (
 
 
 class Prepared(Frozen):
-    """Summary of a prepared dataset. ``root`` is absolute, or "." for files inside the folder itself."""
+    """Summary of a prepared dataset. ``root`` is absolute, or "." for files inside the folder itself.
+
+    ``named`` is the folder that was named, where its images are in another.
+    """
 
     name: str
     title: str
     protocol: Protocol
     root: str
+    named: str = ""
     fingerprint: str
     categories: tuple[Category, ...]
     warnings: tuple[str, ...] = ()
@@ -87,11 +91,14 @@ def row_order(sample: Sample) -> tuple[str, str, str]:
 
 
 def fingerprint(samples: Iterable[Sample]) -> str:
-    """Hash of the manifest: every field but the paths' local spelling, in canonical order."""
+    """Hash of the manifest: every field but the paths' local spelling, in canonical order.
+
+    Masks of cut files are known by their digest alone: downloads nest their folders differently.
+    """
     running = hashlib.sha256()
     for sample in sorted(samples, key=row_order):
         row = sample.model_dump(exclude={"path"}, mode="json")
-        row["mask"] = unicodedata.normalize("NFC", sample.mask)
+        row["mask"] = unicodedata.normalize("NFC", sample.mask) if sample.crop is None else ""
         running.update(canonical(row) + b"\n")
     return running.hexdigest()
 
@@ -129,6 +136,7 @@ def write(
     root: Path | None,
     texts: dict[str, str],
     made: Path | None = None,
+    named: Path | None = None,
     warnings: Sequence[str] = (),
 ) -> Prepared:
     """Write a prepared dataset to ``data/<name>``, replacing an older one, and return its summary.
@@ -151,6 +159,7 @@ def write(
             title=info.title,
             protocol=info.protocol,
             root="." if root is None else str(root.resolve()),
+            named="" if named is None else str(named.resolve()),
             fingerprint=fingerprint(samples),
             categories=summarise(samples, texts),
             warnings=tuple(warnings),

@@ -19,7 +19,11 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, help="List, prepare and check datasets.")
 
 NameArgument = Annotated[
-    str, typer.Argument(metavar="NAME", help="A dataset's name, or the path of a folder in MVTec layout.")
+    str,
+    typer.Argument(
+        metavar="NAME",
+        help="A dataset's name, or the path of a folder: in MVTec layout, or with a dataset.yaml.",
+    ),
 ]
 
 
@@ -154,6 +158,9 @@ def _row(name: str, info: DatasetInfo | None, found: Prepared | None, damaged: b
 
 
 def _report(prepared: Prepared, problems: list[str], as_json: bool) -> None:
+    from gad.datasets.prepare import official as compare
+
+    official = compare(prepared)
     columns = ("category", "train_normal", "test_normal", "test_anomalous")
     categories = [category.model_dump(include=set(columns)) for category in prepared.categories]
     if as_json:
@@ -161,12 +168,14 @@ def _report(prepared: Prepared, problems: list[str], as_json: bool) -> None:
             {
                 "dataset": prepared.name,
                 "fingerprint": prepared.fingerprint,
+                "official": official or None,
                 "categories": categories,
                 "problems": problems,
             }
         )
         return
     title = f"{prepared.name}  fingerprint {prepared.fingerprint[:16]}"
+    title += f"  {official}" if official else ""
     print_table(
         [c.replace("_", " ") for c in columns],
         [[_text(c[column]) for column in columns] for c in categories],

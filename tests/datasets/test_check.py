@@ -165,6 +165,7 @@ def test_json_is_alone_on_stdout(parts: Path) -> None:
     data = str(parts.parent / "data")
     expected = {
         "dataset": "parts",
+        "official": None,
         "categories": [{"category": "nut", "train_normal": 3, "test_normal": 3, "test_anomalous": 3}],
         "problems": [],
     }

@@ -1,0 +1,74 @@
+"""Telling at a glance that a dataset was prepared from this raw tree as it is now, by this code.
+
+    DATA/<name>/seen.json   digests of the listings (names, sizes and times of files) of the raw tree and of
+                            what was prepared from it
+
+Preparing reads every file; looking at a listing takes a moment. Bytes that changed while a file's size and
+time did not are found by ``harness data check --full``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from pathlib import Path
+
+from gad.harness import atomic, manifest, nouns
+from gad.harness.ids import source_digest
+
+NAME = "seen.json"
+MOST_FILES = 300_000  # of a larger tree no listing is kept: it is more than the dataset
+
+
+def code() -> str:
+    """Digest of the code that prepares: this folder, and what it builds on."""
+    here = Path(__file__).parent
+    beside = Path(str(manifest.__file__)).parent
+    below = [Path(str(module.__file__)) for module in (manifest, nouns)] + [beside / "images.py"]
+    return source_digest(here.glob("*.py"), here) + source_digest(below, beside)
+
+
+def listing(place: Path) -> str:
+    """Digest of names, sizes and times of all files in a tree, or "" when it cannot be listed or is too large.
+
+    Links are followed, each folder is entered once.
+    """
+    rows: list[tuple[str, int, int]] = []
+    entered: set[tuple[int, int]] = set()
+    waiting = [place]
+    try:
+        while waiting:
+            folder = waiting.pop()
+            stat = folder.stat()
+            if (stat.st_dev, stat.st_ino) in entered:
+                continue
+            entered.add((stat.st_dev, stat.st_ino))
+            for entry in os.scandir(folder):
+                if entry.is_dir():
+                    waiting.append(Path(entry.path))
+                elif entry.name != NAME and entry.is_file():
+                    status = entry.stat()
+                    rows.append((os.path.relpath(entry.path, place), status.st_size, status.st_mtime_ns))
+            if len(rows) > MOST_FILES:
+                return ""
+    except OSError:
+        return ""
+    return hashlib.sha256(repr(sorted(rows)).encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def note(folder: Path, raw: Path, raw_listing: str) -> None:
+    """Remember what ``folder`` was prepared from. ``raw_listing`` was made before anything was read."""
+    if raw_listing and (own := listing(folder)):
+        content = {"raw": str(raw.resolve()), "listing": raw_listing, "prepared": own, "code": code()}
+        atomic.write_bytes(folder / NAME, json.dumps(content, indent=1).encode())
+
+
+def unchanged(folder: Path, raw: Path, raw_listing: str) -> bool:
+    """Whether ``folder`` is as it was when it was prepared, from ``raw`` as it is now, by the code of today."""
+    try:
+        content = json.loads((folder / NAME).read_bytes())
+    except (OSError, ValueError):
+        return False
+    found = {"raw": str(raw.resolve()), "listing": raw_listing, "prepared": listing(folder), "code": code()}
+    return bool(raw_listing) and content == found

@@ -1,0 +1,275 @@
+"""Wrong, broken and hostile raw trees: every case ends in an error that says what to do, or is recorded."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import random
+import tarfile
+import tempfile
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import raws
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gad.datasets import catalog, looks, seen
+from gad.datasets.prepare import official, prepare
+from gad.datasets.progress import track
+from gad.harness import manifest
+from gad.harness.errors import DataError
+
+
+def medical(root: Path, *names: str) -> Path:
+    for name in names:
+        for number in range(8):
+            raws.picture(root / name / f"{number:03d}.png", raws.noise(number, 4, 4))
+    return root
+
+
+def headct(root: Path) -> Path:
+    medical(root, "head_ct")
+    (root / "labels.csv").write_text("id, hemorrhage\n" + "".join(f"{n},{n % 2}\n" for n in range(8)))
+    return root
+
+
+TREES: dict[str, Callable[[Path], Path]] = {
+    "mvtec": lambda root: raws.mvtec(root, "wood", "tile"),
+    "visa": lambda root: raws.visa(root, "candle", "pcb1"),
+    "aitex": raws.aitex,
+    "elpv": raws.elpv,
+    "sdd": raws.sdd,
+    "brainmri": lambda root: medical(root, "no", "yes"),
+    "headct": headct,
+    "mnist-one-vs-all": raws.mnist,
+    "mnist-multi-class": raws.mnist,
+    "cifar10-one-vs-all": raws.cifar,
+    "cifar10-multi-class": raws.cifar,
+}
+SEEN_AS = {"mvtec": "a folder in MVTec layout"}
+
+
+def test_every_raw_dataset_is_here() -> None:
+    assert set(TREES) == {name for name, info in catalog.DATASETS.items() if not info.bundled}
+
+
+@pytest.mark.parametrize("name", TREES)
+def test_again_changes_nothing_and_reads_nothing(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    raw = TREES[name](tmp_path / "raw")
+    first = prepare(name, raw, tmp_path / "data")
+    files = {p: p.stat().st_mtime_ns for p in (tmp_path / "data" / name).rglob("*")}
+    monkeypatch.setattr("gad.datasets.prepare._build", None)
+    assert prepare(name, raw, tmp_path / "data") == first
+    assert {p: p.stat().st_mtime_ns for p in (tmp_path / "data" / name).rglob("*")} == files
+
+
+@pytest.mark.parametrize("name", TREES)
+def test_a_change_is_noticed(tmp_path: Path, name: str) -> None:
+    raw = TREES[name](tmp_path / "raw")
+    first = prepare(name, raw, tmp_path / "data")
+    (tmp_path / "data" / name / manifest.MANIFEST).write_bytes(b"damaged")
+    assert prepare(name, raw, tmp_path / "data") == first
+    assert len(manifest.read_samples(first)) > 4
+    os.utime(next(p for p in sorted(raw.rglob("*")) if p.is_file()), ns=(1, 1))
+    assert not seen.unchanged(tmp_path / "data" / name, raw, seen.listing(raw))
+    assert prepare(name, raw, tmp_path / "data") == first  # touched, but the same bytes
+    assert seen.unchanged(tmp_path / "data" / name, raw, seen.listing(raw))
+
+
+@pytest.mark.parametrize("name", TREES)
+@settings(max_examples=4)
+@given(seed=st.integers(0, 10**6))
+def test_the_order_of_files_changes_nothing(name: str, seed: int) -> None:
+    """Splits are of sorted names: folders list their files in another order on every file system."""
+    with tempfile.TemporaryDirectory() as place:
+        raw, copy = TREES[name](Path(place) / "raw"), Path(place) / "copy"
+        files = sorted(p for p in raw.rglob("*") if p.is_file())
+        for file in random.Random(seed).sample(files, len(files)):
+            target = copy / file.relative_to(raw)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(file.read_bytes())
+        if name == "headct":
+            head, *lines = (copy / "labels.csv").read_text().splitlines()
+            lines = random.Random(seed).sample(lines, len(lines))
+            (copy / "labels.csv").write_text("\n".join([head, *lines, ""]))
+        first, second = (prepare(name, tree, Path(place) / tree.name / "data") for tree in (raw, copy))
+        assert first.fingerprint == second.fingerprint
+
+
+@pytest.mark.parametrize("made", TREES)
+@pytest.mark.parametrize("asked", ["headct", "elpv", "sdd", "cifar10-multi-class", "visa", "mvtec"])
+def test_the_wrong_tree_is_recognised(tmp_path: Path, made: str, asked: str) -> None:
+    same = made.partition("-")[0] == asked.partition("-")[0]
+    if same or (made == "mvtec" and asked != "sdd"):
+        pytest.skip("the right tree, or one that may have been converted")
+    raw = TREES[made](tmp_path / "raw")
+    with pytest.raises(DataError, match=f"^{asked}: .* is not its folder") as raised:
+        prepare(asked, raw, tmp_path / "data")
+    assert f"It looks like {SEEN_AS.get(made, made.partition('-')[0])}." in raised.value.message
+    assert not (tmp_path / "data" / asked).exists()
+
+
+@pytest.mark.parametrize("name", TREES)
+def test_an_archive_is_to_be_unpacked(tmp_path: Path, name: str) -> None:
+    raw = tmp_path / "raw"
+    raw.mkdir()
+    with zipfile.ZipFile(raw / "download.ZIP", "w") as archive:
+        archive.writestr("../../evil.txt", "x")
+    for given_ in (raw, raw / "download.ZIP"):
+        with pytest.raises(DataError, match=r"download\.ZIP is not unpacked") as raised:
+            prepare(name, given_, tmp_path / "data")
+        assert "Unpack it" in raised.value.fix
+    assert not (tmp_path / "evil.txt").exists()
+
+
+def test_a_tar_file_is_an_archive(tmp_path: Path) -> None:
+    path = tmp_path / "VisA_20220922.tar"
+    with tarfile.open(path, "w") as archive:
+        archive.addfile(tarfile.TarInfo("x"), io.BytesIO())
+    assert looks.is_archive(path)
+    with pytest.raises(DataError, match="is not unpacked"):
+        prepare("visa", path, tmp_path / "data")
+
+
+@pytest.mark.parametrize("name", TREES)
+@pytest.mark.parametrize("kind", ["empty", "file", "nothing", "strangers"])
+def test_a_tree_of_something_else(tmp_path: Path, name: str, kind: str) -> None:
+    raw = tmp_path / "raw"
+    if kind == "file":
+        raw.write_bytes(b"x")
+    elif kind != "nothing":
+        raw.mkdir()
+    if kind == "strangers":
+        (raw / "photo.png").write_bytes(b"x")
+        (raw / "deep/deeper").mkdir(parents=True)
+    with pytest.raises(DataError, match="is not its folder") as raised:
+        prepare(name, raw, tmp_path / "data")
+    held = {
+        "empty": "empty",
+        "file": "a file, not a folder",
+        "nothing": "no such folder",
+        "strangers": "photo.png",
+    }
+    assert held[kind] in raised.value.message
+    assert raised.value.fix
+
+
+@pytest.mark.parametrize("name", TREES)
+def test_names_that_are_not_utf8(tmp_path: Path, name: str) -> None:
+    raw = TREES[name](tmp_path / "raw")
+    for folder in [raw, *(p for p in raw.rglob("*") if p.is_dir())]:
+        try:
+            Path(os.fsdecode(os.fsencode(folder) + b"/bad\xff.png")).write_bytes(b"x")
+        except OSError:
+            pytest.skip("this file system refuses names that are not UTF-8")
+    if name in ("visa", "elpv") or name.startswith("cifar10"):
+        assert prepare(name, raw, tmp_path / "data")  # what these read is named by a list
+        return
+    with pytest.raises(DataError, match="not a valid UTF-8 file name"):
+        prepare(name, raw, tmp_path / "data")
+
+
+@pytest.mark.parametrize("name", TREES)
+def test_loops_of_links_end(tmp_path: Path, name: str) -> None:
+    raw = TREES[name](tmp_path / "raw")
+    for folder in [raw, *(p for p in raw.rglob("*") if p.is_dir())]:
+        (folder / "loop").symlink_to(raw)
+        (folder / "self").symlink_to("self")
+    with contextlib.suppress(DataError):
+        assert prepare(name, raw, tmp_path / "data").categories
+
+
+@pytest.mark.parametrize("name", TREES)
+@settings(max_examples=10)
+@given(data=st.data())
+def test_broken_trees_end_in_errors_or_warnings(name: str, data: st.DataObject) -> None:
+    """A few files emptied, cut, filled with noise, renamed or removed: never another exception."""
+    with tempfile.TemporaryDirectory() as place:
+        raw = TREES[name](Path(place) / "raw")
+        files = sorted(p for p in raw.rglob("*") if p.is_file())
+        chosen = data.draw(st.lists(st.sampled_from(range(len(files))), min_size=1, max_size=4, unique=True))
+        for index in chosen:
+            _damage(
+                files[index],
+                data.draw(st.sampled_from(["empty", "cut", "noise", "suffix", "gone", "folder"])),
+            )
+        try:
+            prepared = prepare(name, raw, Path(place) / "data")
+        except DataError:
+            assert not (Path(place) / "data" / name).exists()
+        else:
+            assert prepared.warnings  # at least that the counts are not the official ones
+
+
+def _damage(file: Path, how: str) -> None:
+    content = file.read_bytes()
+    file.unlink()
+    if how == "suffix":
+        file.with_suffix(file.suffix.upper()).write_bytes(content)
+    elif how == "folder":
+        file.mkdir()
+    elif how != "gone":
+        changed = {"empty": b"", "cut": content[: len(content) // 2], "noise": os.urandom(len(content))}
+        file.write_bytes(changed[how])
+
+
+def test_an_image_too_large_to_open_is_named(tmp_path: Path) -> None:
+    """30,000 pixels a side: Pillow refuses it as a decompression bomb."""
+    raw = raws.sdd(tmp_path / "raw")
+    header = (raw / "kos01/Part0_label.bmp").read_bytes()
+    size = (30_000).to_bytes(4, "little")
+    (raw / "kos01/Part0_label.bmp").write_bytes(header[:18] + size + size + header[26:])
+    with pytest.raises(DataError, match=r"cannot read mask .*Part0_label\.bmp"):
+        prepare("sdd", raw, tmp_path / "data")
+
+
+def test_the_official_set_is_verified_or_what_differs_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    raw = headct(tmp_path / "raw")
+    prepared = prepare("headct", raw, tmp_path / "data")
+    assert official(prepared).startswith(
+        "differs from the official set: category headct: found 3 train normal"
+    )
+    info = catalog.DATASETS["headct"]
+    (category,) = info.expected
+    counts = {
+        field: getattr(prepared.categories[0], field)
+        for field in ("train_normal", "test_normal", "test_anomalous")
+    }
+    right = info.model_copy(update={"expected": (category.model_copy(update=counts),)})
+    monkeypatch.setitem(catalog.DATASETS, "headct", right)
+    assert "the counts are right, but not the names or the content" in official(prepared)
+    known = right.model_copy(update={"fingerprint": prepared.fingerprint})
+    monkeypatch.setitem(catalog.DATASETS, "headct", known)
+    assert official(prepared) == "verified: this is the complete official set"
+    assert official(prepare("elpv", raws.elpv(tmp_path / "cells"), tmp_path / "data")) == ""
+
+
+def test_roughly_known_counts_are_not_nagged_about() -> None:
+    from gad.datasets.prepare import count_differences
+
+    info = catalog.DATASETS["aitex"]
+    (expected,) = info.expected
+    for found, told in ((183, 0), (190, 0), (150, 1)):
+        assert len(count_differences(info, [expected.model_copy(update={"test_anomalous": found})])) == told
+    (text,) = count_differences(info, [expected.model_copy(update={"test_anomalous": 2})])
+    assert "about 183 test anomalous" in text
+
+
+def test_the_bar_is_for_terminals(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert list(track(range(3), "reading")) == [0, 1, 2]
+    assert capsys.readouterr() == ("", "")
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    assert list(track(range(3), "reading")) == [0, 1, 2]
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert "reading" in captured.err

@@ -1,0 +1,124 @@
+"""The grids of the paper and its ablation: planned and refused where no data and no weights are."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from support import Bench
+
+ROWS = (
+    "mvtec",
+    "visa",
+    "aitex",
+    "elpv",
+    "sdd",
+    "brainmri",
+    "headct",
+    "mnist-one-vs-all",
+    "mnist-multi-class",
+    "cifar10-one-vs-all",
+    "cifar10-multi-class",
+)
+CLIP = "ViT-B-16-plus-240:laion400m_e32"
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    """An empty folder, and a home in which no weights are cached."""
+    made = Bench(tmp_path / "here")
+    for variable in ("HF_HOME", "HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "XDG_CACHE_HOME"):
+        made.environment.pop(variable, None)
+    made.environment["HOME"] = str(tmp_path / "home")
+    return made
+
+
+# 54 categories in all (15 + 12 + 5 + 2 * 11), 3 K, 3 seeds. Trainings: each trained method for 3 K, on MVTec AD
+# and on VisA.
+@pytest.mark.parametrize(
+    ("grid", "methods", "trained"),
+    [("paper", 3, 1), ("ablation", 9, 9)],
+)
+def test_jobs_and_parts_are_counted_from_the_cards(
+    bench: Bench, grid: str, methods: int, trained: int
+) -> None:
+    plan = bench.json("plan", "--grid", grid)
+    assert plan["jobs"] == methods * 11 * 3 * 3
+    assert plan["parts"] == methods * 54 * 3 * 3
+    assert (plan["done"], plan["new"], plan["invalid"]) == (0, 0, plan["parts"])
+    assert plan["train"] == trained * 2 * 3
+    assert {reason["state"] for reason in plan["reasons"]} == {"missing"}
+    # Test images, and the up to 3 * 8 prompts of each of 54 categories; all methods share one encoder, and the
+    # categories of one-vs-all their test images.
+    tests = (467 + 1258) + (962 + 1200) + (564 + 183) + (377 + 715) + (286 + 54) + (25 + 155) + (25 + 100)
+    assert plan["encode_images"] == tests + 4 * 10_000 + 54 * 24
+
+
+@pytest.mark.parametrize("grid", ["paper", "ablation"])
+def test_what_is_missing_is_named_once_with_what_to_do(bench: Bench, grid: str) -> None:
+    missing = bench.json("plan", "--grid", grid)["missing"]
+    assert [lack["name"] for lack in missing] == [*ROWS, CLIP]
+    assert [lack["kind"] for lack in missing] == ["dataset"] * 11 + ["weights"]
+    for lack in missing[:-1]:
+        assert f"harness data prepare {lack['name']} --raw DIR" in lack["text"]
+        assert "It comes from http" in lack["text"]
+    assert "not in the local cache" in missing[-1]["text"]
+    assert "vit_b_16_plus_240-laion400m_e32-699c4b84.pt" in missing[-1]["text"]
+    shown = bench.run("plan", "--grid", grid).stdout
+    for name in ROWS:
+        assert shown.count(f"dataset '{name}' is not prepared") == 1
+    assert shown.count("weights of") == 1
+
+
+def test_who_waits_for_what(bench: Bench) -> None:
+    """InCTRL is trained on MVTec AD, so nearly all of its parts wait for it."""
+    parts = {lack["name"]: lack["parts"] for lack in bench.json("plan", "--grid", "paper")["missing"]}
+    assert parts["elpv"] == 3 * 9
+    assert parts["mvtec"] == 3 * 15 * 9 + (54 - 15) * 9
+    assert parts["visa"] == 3 * 12 * 9 + 15 * 9
+    assert parts[CLIP] == 3 * 54 * 9
+
+
+@pytest.mark.parametrize("grid", ["paper", "ablation"])
+def test_submit_refuses_before_anything_starts(bench: Bench, grid: str) -> None:
+    bad = bench.run("submit", "--grid", grid, code=1)
+    assert bad.stderr.count("is not prepared") == 11
+    assert bad.stderr.count("weights of") == 1
+    assert "Nothing was started" in bad.stderr
+    assert not list(bench.results.glob("runs/*"))
+    assert not bench.data.exists()
+
+
+def test_weights_in_a_cache_are_not_missing(bench: Bench, tmp_path: Path) -> None:
+    cached = tmp_path / "home/.cache/clip/vit_b_16_plus_240-laion400m_e32-699c4b84.pt"
+    cached.parent.mkdir(parents=True)
+    cached.write_bytes(b"weights")
+    assert [lack["name"] for lack in bench.json("plan", "--grid", "paper")["missing"]] == [*ROWS]
+
+
+def test_missing_weights_alone_are_fetched_or_refused(bench: Bench) -> None:
+    """Without a network nothing starts; nothing is scored with weights that are not there."""
+    bench.environment["https_proxy"] = "http://127.0.0.1:9"  # nobody listens there
+    grid = bench.grid(
+        f"models: [patchcore]\ndatasets: [digits-multi-class]\nshots: [2]\nseeds: [0]\nbackbone: {CLIP}\n"
+    )
+    plan = bench.json("plan", "--grid", grid)
+    assert (plan["new"], [lack["name"] for lack in plan["missing"]]) == (1, [CLIP])
+    bad = bench.run("submit", "--grid", grid, code=1)
+    assert "could not be fetched" in bad.stderr
+    assert "Nothing was started" in bad.stderr
+    assert not list(bench.results.glob("runs/*"))
+
+
+def test_plans_are_quick(bench: Bench) -> None:
+    """Processor time, best of some: the machine may be busy with something else."""
+    spent = []
+    for _ in range(5):
+        before = os.times()
+        bench.run("plan", "--grid", "ablation", "--json")
+        after = os.times()
+        spent.append(sum(after[2:4]) - sum(before[2:4]))  # of children
+        if spent[-1] < 1:
+            break
+    assert min(spent) < 1
