@@ -13,8 +13,10 @@ import torch
 from torch.nn import functional
 
 from gad.harness.errors import ModelError
+from gad.harness.ids import digest
 from gad.harness.nouns import ImageInput
 from gad.models.backbones import weights
+from gad.models.backbones.encoder import normalised
 from gad.models.backbones.spec import BackboneSpec, default_layers
 from gad.models.windows import windows
 
@@ -23,9 +25,13 @@ if TYPE_CHECKING:
 
 
 class ClipEncoder:
-    """A frozen CLIP in fp32. ``digest`` names its weights, whatever file they came from."""
+    """A frozen CLIP in fp32.
 
-    def __init__(self, model: Any, tokenizer: Any, mean: Sequence[float], std: Sequence[float]) -> None:
+    ``digest`` names its configuration and weights, whatever file they came from: the same weights give other
+    features with another activation. ``tag`` is what open_clip says of pretrained weights: preprocessing.
+    """
+
+    def __init__(self, model: Any, tokenizer: Any, config: dict[str, Any], tag: dict[str, Any]) -> None:
         self.model = model.eval().requires_grad_(False)
         self.tokenizer = tokenizer
         visual = model.visual
@@ -36,13 +42,11 @@ class ClipEncoder:
         self.depth = len(visual.transformer.resblocks)
         self.width = int(visual.transformer.width)
         self.embed_dim = int(visual.proj.shape[1])
-        self.mean = torch.tensor(mean).view(1, 3, 1, 1)
-        self.std = torch.tensor(std).view(1, 3, 1, 1)
-        self.digest = weights.digest(model.state_dict().items())
-
-    @property
-    def input(self) -> ImageInput:
-        return ImageInput(size=self.image_size, resize="crop")
+        self.mean = torch.tensor(tag.get("mean") or open_clip.OPENAI_DATASET_MEAN).view(1, 3, 1, 1)
+        self.std = torch.tensor(tag.get("std") or open_clip.OPENAI_DATASET_STD).view(1, 3, 1, 1)
+        self.input = _input(self.image_size, tag)
+        form = {**config, "quick_gelu": bool(config.get("quick_gelu") or tag.get("quick_gelu"))}
+        self.digest = digest([form, weights.digest(model.state_dict().items())])
 
     @property
     def layers(self) -> tuple[int, int, int]:
@@ -59,13 +63,16 @@ class ClipEncoder:
         wrong = [layer for layer in layers if not 1 <= layer <= self.depth]
         if wrong:
             raise ModelError(f"layers {wrong} do not exist: this encoder has blocks 1 to {self.depth}")
+        # open_clip cannot be asked for no block at all; what was not asked for is left out below.
+        blocks = sorted(set(layers)) or [self.depth]
         found = self.model.visual.forward_intermediates(
-            self._normalised(pixels), indices=[layer - 1 for layer in layers], output_fmt="NLC"
+            self._normalised(pixels), indices=[block - 1 for block in blocks], output_fmt="NLC"
         )
         out: dict[str, NDArray[Any]] = {"class": found["image_features"].float().numpy()}
         # open_clip returns blocks in their own order, not in the order they were asked for.
-        for layer, tokens in zip(sorted(set(layers)), found["image_intermediates"], strict=True):
-            out[f"layer-{layer:02d}"] = tokens.half().numpy()
+        for block, tokens in zip(blocks, found["image_intermediates"], strict=True):
+            if block in layers:
+                out[f"layer-{block:02d}"] = tokens.half().numpy()
         return out
 
     @torch.inference_mode()
@@ -99,12 +106,7 @@ class ClipEncoder:
         return embedded
 
     def _normalised(self, pixels: NDArray[np.uint8]) -> torch.Tensor:
-        expected = (self.image_size, self.image_size, 3)
-        if pixels.dtype != np.uint8 or pixels.shape[1:] != expected:
-            raise ModelError(f"images are {pixels.dtype} {pixels.shape}, expected uint8 [n, {expected}]")
-        # A copy: the array may be a read-only view of somebody else's memory.
-        floats = torch.from_numpy(pixels.copy()).permute(0, 3, 1, 2).float() / 255.0
-        return (floats - self.mean) / self.std
+        return normalised(pixels, self.image_size, self.mean, self.std)
 
 
 def load(spec: BackboneSpec) -> ClipEncoder:
@@ -116,15 +118,28 @@ def load(spec: BackboneSpec) -> ClipEncoder:
     config = open_clip.get_model_config(spec.name)
     if config is None:
         raise ModelError(f"unknown open_clip architecture {spec.name!r}")
-    # Weights are given, and loaded strictly below: this call itself must not look for any.
+    tag = open_clip.get_pretrained_cfg(spec.name, spec.tag) if spec.tag else {}
+    # Weights are given, and loaded strictly below: this call itself must not look for any. Some tags were
+    # trained with another activation than their architecture's file says.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        model = open_clip.create_model(spec.name, pretrained=None, load_weights=False)
-    _fill(model, state, str(spec))
-    preprocess = open_clip.get_pretrained_cfg(spec.name, spec.tag) if spec.tag else {}
-    mean = preprocess.get("mean") or open_clip.OPENAI_DATASET_MEAN
-    std = preprocess.get("std") or open_clip.OPENAI_DATASET_STD
-    return ClipEncoder(model, open_clip.get_tokenizer(spec.name), mean, std)
+        model = open_clip.create_model(
+            spec.name, pretrained=None, load_weights=False, force_quick_gelu=bool(tag.get("quick_gelu"))
+        )
+    weights.fill(model, state, str(spec))
+    return ClipEncoder(model, open_clip.get_tokenizer(spec.name), config, tag)
+
+
+def _input(size: int, tag: dict[str, Any]) -> ImageInput:
+    """CLIP's preprocessing, or what a pretrained tag was trained with."""
+    resize = {"shortest": "crop", "squash": "squash"}.get(tag.get("resize_mode") or "shortest")
+    how = tag.get("interpolation") or "bicubic"
+    if resize is None or how not in ("bicubic", "bilinear"):
+        raise ModelError(
+            f"these weights want images resized in a way that is not supported: {tag['resize_mode']}, {how}",
+            fix="Name other weights.",
+        )
+    return ImageInput.model_validate({"size": size, "resize": resize, "interpolation": how})
 
 
 def _tiny() -> ClipEncoder:
@@ -132,32 +147,10 @@ def _tiny() -> ClipEncoder:
     state = weights.read(BackboneSpec(family="tiny", name="tiny", file=str(path)))
     config = json.loads((weights.TINY / "config.json").read_text())
     model = open_clip.CLIP(**config)
-    _fill(model, state, "tiny")
+    weights.fill(model, state, "tiny")
     return ClipEncoder(
         model,
         open_clip.SimpleTokenizer(context_length=config["text_cfg"]["context_length"]),
-        open_clip.OPENAI_DATASET_MEAN,
-        open_clip.OPENAI_DATASET_STD,
+        config,
+        {},
     )
-
-
-def _fill(model: Any, state: dict[str, torch.Tensor], name: str) -> None:
-    """Put weights into a model; every key must be there and fit."""
-    wanted = {key: tuple(value.shape) for key, value in model.state_dict().items()}
-    missing = sorted(wanted.keys() - state.keys())
-    extra = sorted(state.keys() - wanted.keys())
-    wrong = [
-        f"{key} {tuple(state[key].shape)}, expected {shape}"
-        for key, shape in sorted(wanted.items())
-        if key in state and tuple(state[key].shape) != shape
-    ]
-    if missing or extra or wrong:
-        found = "; ".join(
-            f"{len(keys)} {word} ({', '.join(keys[:3])}{', ...' if len(keys) > 3 else ''})"
-            for word, keys in (("missing", missing), ("not known", extra), ("of another shape", wrong))
-            if keys
-        )
-        raise ModelError(
-            f"the weights do not fit {name}: {found}", fix="Name the architecture they belong to."
-        )
-    model.load_state_dict({key: value.float() for key, value in state.items()}, strict=True)

@@ -1,6 +1,7 @@
 """What can be said of an encoder without loading it: sizes, layers, and which weights exactly.
 
-Light: architectures are read from open_clip's own configuration files, without importing open_clip.
+Light: architectures are read from open_clip's own configuration files, without importing open_clip. Of timm
+there are no such files; where a grid names a model of timm, and only there, timm is imported.
 """
 
 from __future__ import annotations
@@ -8,10 +9,9 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import json
-import math
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from gad.harness.errors import ModelError, did_you_mean
 from gad.harness.nouns import FeatureInput, Frozen
@@ -21,55 +21,103 @@ TINY = Path(__file__).parent / "tiny"
 
 
 class Described(Frozen):
-    """``weights`` says which: a pretrained tag, or the sha256 of the weights file (20 hex digits)."""
+    """``sides``: of the square patch grid of each layer, layer 1 first. ``kind``: of the layers.
+
+    ``layers``: those that are read if none are named. ``weights`` says which: a pretrained tag, or the
+    sha256 of the weights file (20 hex digits). ``preprocessing``: empty for CLIP's.
+    """
 
     image_size: int
-    patches: int
-    depth: int
-    width: int
+    sides: tuple[int, ...]
+    kind: Literal["blocks", "stages"]
+    layers: tuple[int, ...]
     embed_dim: int
     weights: str
+    preprocessing: str = ""
+
+    @property
+    def depth(self) -> int:
+        return len(self.sides)
 
 
 def describe(backbone: str) -> Described:
-    """Sizes of a CLIP. Raises UsageError or ModelError for one that is not known or has no weights file."""
+    """What an encoder gives. Raises UsageError or ModelError for one that is not known or has no weights file."""
     spec = parse(backbone)
+    if spec.family == "timm":
+        return _timm(spec)
     config = _config(spec)
     vision = config["vision_cfg"]
-    size, patch = int(vision["image_size"]), int(vision["patch_size"])
+    size, patch, depth = int(vision["image_size"]), int(vision["patch_size"]), int(vision["layers"])
     return Described(
         image_size=size,
-        patches=(size // patch) ** 2,
-        depth=int(vision["layers"]),
-        width=int(vision["width"]),
+        sides=(size // patch,) * depth,
+        kind="blocks",
+        layers=default_layers(depth),
         embed_dim=int(config["embed_dim"]),
         weights=_weights(spec),
     )
 
 
-def resolve(wanted: FeatureInput) -> FeatureInput:
-    """An input with everything spelled out: the image size, the layers (default: InCTRL's), the weights.
+def _timm(spec: BackboneSpec) -> Described:
+    weights = _weights(spec) if spec.file else ""  # a file that is not there is found out before the import
+    from gad.models.backbones import timm_models
 
-    Layers that were counted from the end become positive; each is there once.
+    known = timm_models.known(spec)
+    return Described(
+        image_size=known.input.size,
+        sides=known.sides,
+        kind="stages" if known.staged else "blocks",
+        layers=known.layers,
+        embed_dim=known.embed_dim,
+        weights=weights or known.tag or "default",
+        preprocessing=known.preprocessing,
+    )
+
+
+def resolve(wanted: FeatureInput) -> FeatureInput:
+    """An input with everything spelled out: the image size, the layers (default: the encoder's), the weights.
+
+    Layers that were counted from the end become positive; each is there once. Raises UsageError or
+    ModelError for what the encoder cannot give.
     """
-    known = describe(wanted.backbone)
-    asked = wanted.layers or default_layers(known.depth)
-    wrong = [layer for layer in asked if not 1 <= abs(layer) <= known.depth]
-    if wrong:
+    if parse(wanted.backbone).family == "timm" and (wanted.text or wanted.windows):
+        missing = "text encoder" if wanted.text else "windows"
         raise ModelError(
-            f"layers {wrong} do not exist: {wanted.backbone} has blocks 1 to {known.depth}",
+            f"{wanted.backbone} has no {missing}: models that compare with text or windows (winclip, inctrl) "
+            "need a CLIP",
+            fix="Name an open_clip architecture, or tiny.",
+        )
+    known = describe(wanted.backbone)
+    asked = wanted.layers or known.layers
+    if wrong := [layer for layer in asked if not 1 <= abs(layer) <= known.depth]:
+        raise ModelError(
+            f"layers {wrong} do not exist: {wanted.backbone} has {known.kind} 1 to {known.depth}",
             fix="From the end they are -1, -2 and so on.",
         )
     layers = tuple(dict.fromkeys(layer if layer > 0 else known.depth + 1 + layer for layer in asked))
-    side = math.isqrt(known.patches)
-    if large := [size for size in wanted.windows if not 1 <= size <= side]:
-        raise ModelError(f"windows of {large} do not fit: {wanted.backbone} has {side}x{side} patches")
-    return wanted.model_copy(update={"size": known.image_size, "layers": layers, "weights": known.weights})
+    sides = [known.sides[layer - 1] for layer in layers]
+    if wanted.nearest and len(set(sides)) > 1:
+        # Who asks for distances averages them over layers, patch by patch.
+        grids = ", ".join(f"{layer}: {side}x{side}" for layer, side in zip(layers, sides, strict=True))
+        raise ModelError(
+            f"layers of {wanted.backbone} have different patches ({grids}): their distances do not go together",
+            fix="Name one layer, or layers of one grid.",
+        )
+    if large := [size for size in wanted.windows if not 1 <= size <= min(sides)]:
+        raise ModelError(
+            f"windows of {large} do not fit: {wanted.backbone} has {sides[0]}x{sides[0]} patches"
+        )
+    return wanted.model_copy(
+        update={
+            "size": known.image_size,
+            "layers": layers,
+            "weights": known.weights,
+            "preprocessing": known.preprocessing,
+        }
+    )
 
 
 def _config(spec: BackboneSpec) -> dict[str, Any]:
-    if spec.family == "timm":
-        raise ModelError(f"{spec} is not a CLIP", fix="Name an open_clip architecture, or tiny.")
     if spec.family == "tiny":
         path = TINY / "config.json"
     else:

@@ -1,4 +1,4 @@
-"""PatchCore on the patch tokens of a frozen CLIP."""
+"""PatchCore on the feature maps or patch tokens of a frozen encoder."""
 
 from __future__ import annotations
 
@@ -31,7 +31,10 @@ class PatchCore(FeatureAdapter):
 
 
 def local(features: Features) -> torch.Tensor:
-    """Local features ``[n, side, side, layers * width]`` of the tokens, layers in ascending order."""
+    """Local features ``[n, side, side, sum of widths]`` of the tokens, layers in ascending order.
+
+    ``side`` is the finest layer's, which in a CNN is the first's.
+    """
     # A copy: the tokens are a read-only view of memory that belongs to others.
     layers = [torch.from_numpy(features.tokens[layer].copy()) for layer in sorted(features.tokens)]
     return local_features([token_map(tokens) for tokens in layers])

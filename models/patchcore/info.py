@@ -6,8 +6,8 @@ from gad.harness.nouns import FeatureInput, Frozen, ModelInfo
 
 
 class Options(Frozen):
-    """``backbone``: a CLIP (empty: the grid's). ``layers``: blocks whose patch tokens are used (empty: those
-    at 7/12, 9/12 and 11/12 of the depth)."""
+    """``backbone``: a CLIP, or a CNN or ViT of timm (empty: the grid's). ``layers``: stages of a CNN (empty:
+    2 and 3, the paper's) or blocks of a ViT (empty: those at 7/12, 9/12 and 11/12 of the depth)."""
 
     backbone: str = ""
     layers: tuple[int, ...] = ()
@@ -20,7 +20,7 @@ def inputs(options: Options) -> FeatureInput:
 INFO = ModelInfo(
     name="patchcore",
     title="PatchCore",
-    summary="Distance to the nearest patch in a bank of the prompts' patches, on CLIP patch tokens.",
+    summary="Distance to the nearest patch in a bank of the prompts' patches, on a CNN's maps or patch tokens.",
     adapter="gad.models.patchcore.adapter:PatchCore",
     options=Options,
     inputs=inputs,

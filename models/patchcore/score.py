@@ -1,9 +1,10 @@
 """PatchCore (arXiv 2106.08265): nearest neighbours of local features in a bank of normal ones.
 
-The paper's: 3x3 neighbourhoods, two middle layers, coarser maps upsampled bilinearly, a greedy coreset,
-the reweighted image score (equation 7). Ours: layers are concatenated as they are (no pooling to a target
-dimension); a bank under 10,000 patches is kept whole, else a tenth is; the greedy choice is exact, without
-random projections; with a bank of one patch there is nothing to weigh against and the weight is 1.
+The paper's: 3x3 neighbourhoods, two middle layers (on a CNN; on a ViT its patch tokens are such a map, all
+layers of one size), coarser maps upsampled bilinearly, a greedy coreset, the reweighted image score
+(equation 7). Ours: a neighbourhood is averaged and layers are concatenated as they are (no pooling to a
+target dimension); a bank under 10,000 patches is kept whole, else a tenth is; the greedy choice is exact,
+without random projections; with a bank of one patch there is nothing to weigh against and the weight is 1.
 """
 
 from __future__ import annotations
@@ -22,7 +23,10 @@ EXACT = "donot_use_mm_for_euclid_dist"  # differences, not |a|^2 + |b|^2 - 2ab, 
 
 
 def token_map(tokens: Tensor) -> Tensor:
-    """ViT patch tokens as a feature map: ``[n, side^2, C] -> [n, C, side, side]``."""
+    """Patch tokens or stored positions as a feature map: ``[n, side^2, C] -> [n, C, side, side]``, by rows.
+
+    Encoders here give square grids only.
+    """
     side = round(tokens.shape[1] ** 0.5)
     if side * side != tokens.shape[1]:
         raise ValueError(f"{tokens.shape[1]} patch tokens are not a square grid")

@@ -236,3 +236,35 @@ def test_files_that_are_no_weights(tmp_path: Path, content: str, monkeypatch: py
     with pytest.raises(ModelError, match="is not a weights file"):
         clip.load(spec.parse(f"{SMALL}:{path}"))
     assert not victim.exists()
+
+
+def test_a_tag_says_how_its_weights_were_trained(
+    encoder: clip.ClipEncoder, small: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another activation, mean and resizing than the architecture's file says: as open_clip itself loads it."""
+    said = {
+        "quick_gelu": True,
+        "mean": (0.5, 0.5, 0.5),
+        "std": (0.25, 0.5, 1.0),
+        "interpolation": "bilinear",
+        "resize_mode": "squash",
+    }
+    monkeypatch.setattr(clip.weights, "find", lambda _: small)
+    monkeypatch.setattr(clip.open_clip, "get_pretrained_cfg", lambda *_: said)
+    tagged = clip.load(spec.parse(f"{SMALL}:some_tag"))
+    assert tagged.digest != encoder.digest
+    assert (tagged.input.resize, tagged.input.interpolation) == ("squash", "bilinear")
+    pixels = noise(2, tagged.image_size)
+    plain = open_clip.create_model(SMALL, pretrained=None, force_quick_gelu=True).eval()
+    plain.load_state_dict(torch.load(small, weights_only=True)["state_dict"])
+    values = torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 255
+    values = (values - 0.5) / torch.tensor([0.25, 0.5, 1.0]).view(1, 3, 1, 1)
+    with torch.inference_mode():
+        expected = plain.encode_image(values).numpy()
+    np.testing.assert_allclose(tagged.images(pixels, [])["class"], expected, atol=1e-5)
+    with torch.inference_mode():
+        lines = plain.encode_text(open_clip.get_tokenizer(SMALL)(["a nut"])).numpy()
+    np.testing.assert_allclose(tagged.texts(["a nut"]), lines, atol=1e-5)
+    said["resize_mode"] = "longest"
+    with pytest.raises(ModelError, match="not supported: longest"):
+        clip.load(spec.parse(f"{SMALL}:some_tag"))

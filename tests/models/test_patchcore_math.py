@@ -7,7 +7,10 @@ import pytest
 import torch
 from oracles import patchcore as oracle
 
+from gad.harness.adapter import Context, Features
 from gad.models.patchcore import score as fast
+from gad.models.patchcore.adapter import PatchCore, local
+from gad.models.patchcore.info import Options
 
 
 def random(*shape: int, seed: int = 0) -> torch.Tensor:
@@ -71,6 +74,56 @@ def test_bank_is_whole_until_ten_thousand_patches() -> None:
     assert torch.equal(
         bank.features, features.reshape(-1, 2)[fast.coreset(features.reshape(-1, 2), 1_000, 3)]
     )
+
+
+def adapter(seed: int = 0) -> PatchCore:
+    return PatchCore(Options(backbone="tiny"), Context(category="c", text="c", seed=seed))
+
+
+def stages(count: int, sides: tuple[int, ...], seed: int) -> Features:
+    """Tokens as they are stored: every next layer coarser and wider, as in a CNN, or (same side) a ViT's."""
+    tokens = {
+        layer: (random(count, side * side, 3 * layer, seed=seed + layer) + 1).half().numpy()
+        for layer, side in enumerate(sides, start=2)
+    }
+    return Features(class_tokens=np.zeros((count, 1), np.float32), tokens=tokens)
+
+
+def layers_of(features: Features, image: int) -> list[np.ndarray]:
+    return [features.tokens[layer][image] for layer in sorted(features.tokens)]
+
+
+@pytest.mark.parametrize("sides", [(6, 3), (5, 3, 2), (4, 4)])
+@pytest.mark.parametrize("shots", [1, 3])
+def test_from_tokens_to_scores(sides: tuple[int, ...], shots: int) -> None:
+    prompts, queries = stages(shots, sides, seed=1), stages(2, sides, seed=70)
+    detector = adapter()
+    detector.prepare(prompts)
+    found = detector.score(queries)
+    for image in range(2):
+        slow = oracle.image_score(
+            layers_of(queries, image), [layers_of(prompts, prompt) for prompt in range(shots)]
+        )
+        assert float(found[image]) == pytest.approx(slow, rel=1e-4)
+
+
+@pytest.mark.parametrize("whole", [72, 73])
+def test_from_tokens_to_scores_with_a_coreset(whole: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bank of 72 patches is a tenth of itself where it is not below the limit, and whole where it is."""
+    monkeypatch.setattr(fast, "FULL_BANK", whole)
+    prompts, queries = stages(2, (6, 3), seed=1), stages(2, (6, 3), seed=70)
+    detector = adapter(seed=4)
+    detector.prepare(prompts)
+    rows = local(prompts).flatten(0, 2)
+    first = int(fast.coreset(rows, 1, seed=4)[0])
+    assert detector.bank is not None
+    assert len(detector.bank.features) == (7 if whole == 72 else 72)
+    found = detector.score(queries)
+    for image in range(2):
+        slow = oracle.image_score(
+            layers_of(queries, image), [layers_of(prompts, prompt) for prompt in range(2)], first, whole
+        )
+        assert float(found[image]) == pytest.approx(slow, rel=1e-4)
 
 
 @pytest.mark.parametrize("shots", range(1, 9))

@@ -80,6 +80,30 @@ def coreset(bank: Array, size: int, first: int) -> list[int]:
     return chosen
 
 
+def token_map(tokens: Array) -> Array:
+    """[side * side, C], patches by rows -> [C, side, side]."""
+    side = math.isqrt(len(tokens))
+    out = np.zeros((tokens.shape[1], side, side))
+    for patch in range(side * side):
+        out[:, patch // side, patch % side] = tokens[patch]
+    return out
+
+
+def bank(images: list[Array], first: int, whole: int = 10_000) -> Array:
+    """All patches of the prompts' [H, W, D] while there are fewer than ``whole``, else a tenth of them."""
+    rows = np.array(
+        [image[y, x] for image in images for y in range(len(image)) for x in range(len(image[0]))]
+    )
+    return rows if len(rows) < whole else rows[coreset(rows, len(rows) // 10, first)]
+
+
+def image_score(query: list[Array], prompts: list[list[Array]], first: int = 0, whole: int = 10_000) -> float:
+    """From stored tokens [P_l, C_l] a layer, of a query and of each prompt, to the query's score."""
+    shown = [local_features([token_map(layer) for layer in prompt]) for prompt in prompts]
+    found, _ = score(local_features([token_map(layer) for layer in query]), bank(shown, first, whole))
+    return found
+
+
 def score(features: Array, bank: Array) -> tuple[float, Array]:
     """Image score and map [H, W] of one image's [H, W, D] against the bank [m, D]."""
     height, width, _ = features.shape
