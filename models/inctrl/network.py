@@ -13,20 +13,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from gad.models.nearest_distance import halved as halved
-from gad.models.nearest_distance import nearest_distance as nearest_distance
+from gad.models.inctrl.residuals import RESIDUALS, PatchPairs, combined, inputs_of, patch_distances
 
 COMPONENTS = "TPI"
-RESIDUALS = ("subtract", "concat", "average")
-
-
-def patch_residual(queries: Sequence[Tensor], prompts: Sequence[Tensor]) -> Tensor:
-    """The patch residual M: nearest distances, averaged over layers (the paper's patch-level residual).
-
-    One ``[n, P, C]`` and one ``[K, P, C]`` per layer. Returns float32 ``[n, P]`` in 0..1.
-    """
-    distances = [nearest_distance(q, p) for q, p in zip(queries, prompts, strict=True)]
-    return torch.stack(distances).mean(dim=0)
 
 
 class Adapter(nn.Module):
@@ -74,7 +63,8 @@ class InCTRLScores:
     """Scores of b queries, all in 0..1 and higher for worse; None where a component is left out.
 
     ``score`` [b]; ``image_score`` s_i [b]; ``patch_score`` s_p [b]; ``text_score`` s_a [b]; ``map`` [b, P]
-    is the holistic map (0..3) and ``holistic`` phi [b] its head's output (None with T or I alone).
+    is the holistic map (0..3) and ``holistic`` phi [b] its head's output (None with T or I alone);
+    ``patch_map`` [b, P] is M.
     """
 
     score: Tensor
@@ -83,6 +73,7 @@ class InCTRLScores:
     text_score: Tensor | None = None
     map: Tensor | None = None
     holistic: Tensor | None = None
+    patch_map: Tensor | None = None
 
 
 class InCTRLHeads(nn.Module):
@@ -92,22 +83,47 @@ class InCTRLHeads(nn.Module):
     there only if it is used: the adapter and ``diff_head_ref`` with I; ``diff_head`` unless T or I stands
     alone. Without P the map is the kept scalars broadcast over P inputs and the score is phi; T alone is
     s_a (nothing to train), I alone is s_i. In eval mode a score does not depend on its batch.
+
+    ``residual`` other than ``subtract``: ``diff_head_ref`` gets prompts and query put together instead of
+    their difference, and with P there is ``patch_pairs``, which makes the patch map out of patch tokens:
+    ``layers`` of ``width`` channels, needed for nothing else.
     """
 
-    def __init__(self, patches: int, dim: int, components: str = COMPONENTS, residual: str = "subtract"):
+    def __init__(
+        self,
+        patches: int,
+        dim: int,
+        components: str = COMPONENTS,
+        residual: str = "subtract",
+        *,
+        layers: int = 0,
+        width: int = 0,
+    ) -> None:
         super().__init__()
         self.patches, self.dim, self.components = patches, dim, ordered(components)
         if residual not in RESIDUALS:
             raise ValueError(f"residual must be one of {', '.join(RESIDUALS)}, got {residual!r}")
-        if residual != "subtract":
-            raise NotImplementedError(f"residual {residual!r} is not available yet; only 'subtract' is")
+        self.residual = residual
         self.has_map = self.components not in ("T", "I")
         if "I" in self.components:
             self.adapter = Adapter(dim)
         if self.has_map:
             self.diff_head = Head(patches)
         if "I" in self.components:
-            self.diff_head_ref = Head(dim)
+            self.diff_head_ref = Head(inputs_of(residual, dim))
+        self.patch_pairs: PatchPairs | None = None
+        if "P" in self.components and residual != "subtract":
+            if not (layers and width):
+                raise ValueError(f"residual {residual!r} needs the layers and width of the patch tokens")
+            self.patch_pairs = PatchPairs(layers, width, residual)
+
+    def patch_map(self, queries: Sequence[Tensor], prompts: Sequence[Tensor]) -> Tensor:
+        """M, float32 ``[n, P]`` in 0..1, of queries that share their prompts: their patch tokens
+        ``[n, P, C]`` and ``[K, P, C]``, any float type, for each layer."""
+        if self.patch_pairs is None:
+            return patch_distances(queries, prompts)
+        found: Tensor = self.patch_pairs(queries, prompts)
+        return found
 
     def forward(
         self,
@@ -117,19 +133,21 @@ class InCTRLHeads(nn.Module):
         text_prior: Tensor | None = None,
     ) -> InCTRLScores:
         """``class_tokens`` t(x) ``[b, D]`` and ``prompt_tokens`` t(P) ``[b, K, D]`` (or ``[1, K, D]`` where
-        all queries share their prompts), projected and not normalised; ``patch_map`` M ``[b, P]``;
-        ``text_prior`` s_a ``[b]``. float32. What the components do not use may be left out.
+        all queries share their prompts), projected and not normalised; ``patch_map`` M ``[b, P]``, which
+        are patch distances or what ``patch_pairs`` makes; ``text_prior`` s_a ``[b]``. float32. What the
+        components do not use may be left out.
         """
-        image_score = patch_score = text_score = None
+        image_score = patch_score = text_score = residual = None
         parts: list[Tensor] = []
         if "P" in self.components:
-            patch_map = needed(patch_map, "patch_map", "P")
-            patch_score = patch_map.amax(dim=-1)
-            parts.append(patch_map)
+            residual = needed(patch_map, "patch_map", "P")
+            patch_score = residual.amax(dim=-1)
+            parts.append(residual)
         if "I" in self.components:
             query = needed(class_tokens, "class_tokens", "I")
             prompts = needed(prompt_tokens, "prompt_tokens", "I")
-            image_score = self.diff_head_ref(self.adapter(prompts).mean(dim=1) - self.adapter(query))
+            reference, adapted = self.adapter(prompts).mean(dim=1), self.adapter(query)
+            image_score = self.diff_head_ref(combined(self.residual, reference.expand_as(adapted), adapted))
             parts.append(image_score[:, None])
         if "T" in self.components:
             text_score = needed(text_prior, "text_prior", "T")
@@ -141,7 +159,7 @@ class InCTRLHeads(nn.Module):
         holistic_map = torch.stack([part.expand(-1, self.patches) for part in parts]).sum(dim=0)
         holistic = self.diff_head(holistic_map)
         score = holistic if patch_score is None else (holistic + patch_score) / 2
-        return InCTRLScores(score, image_score, patch_score, text_score, holistic_map, holistic)
+        return InCTRLScores(score, image_score, patch_score, text_score, holistic_map, holistic, residual)
 
 
 def ordered(components: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -13,11 +14,23 @@ from oracles import inctrl as oracle
 from gad.harness.errors import ModelError
 from gad.harness.metrics import auroc
 from gad.models.inctrl import network as net
-from gad.models.inctrl import training
-from gad.models.inctrl.training import AuxiliaryTable, Draws, Recipe, fresh_network, train
+from gad.models.inctrl import residuals, training
+from gad.models.inctrl.draws import Draws
+from gad.models.inctrl.recipe import AuxiliaryTable, Recipe
+from gad.models.inctrl.training import fresh_network, train
+from gad.models.nearest_distance import nearest_distance
 from gad.models.text_prior import class_embedding, text_prior
 
 SUBSETS = ["".join(c) for n in (1, 2, 3) for c in itertools.combinations("TPI", n)]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _one_thread() -> Iterator[None]:
+    """The tensors are tiny: several threads would only wait for each other."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 def randomised(patches: int, dim: int, components: str = "TPI", seed: int = 0) -> net.InCTRLHeads:
@@ -50,7 +63,7 @@ def test_scores_from_features_agree_with_the_oracle(shots: int) -> None:
     normal, anomalous = (draw.normal(size=(n, dim)).astype(np.float32) for n in (7, 4))
     network = randomised(patches, dim, seed=shots)
 
-    residual = net.patch_residual(
+    residual = residuals.patch_distances(
         [torch.tensor(q) for q in query_layers], [torch.tensor(p) for p in prompt_layers]
     )
     prior = text_prior(
@@ -142,7 +155,7 @@ def test_scores_do_not_depend_on_the_batch() -> None:
     prior = torch.rand(40, generator=draw)
 
     def scored(rows: torch.Tensor) -> torch.Tensor:
-        residual = net.patch_residual([queries[rows]], [references])
+        residual = residuals.patch_distances([queries[rows]], [references])
         with torch.no_grad():
             return network(tokens[rows], prompts, residual, prior[rows]).score
 
@@ -155,14 +168,14 @@ def test_scores_do_not_depend_on_the_batch() -> None:
 def test_more_prompts_do_not_change_a_bit_of_the_first() -> None:
     """Running minima over tiles of one prompt: K = 2 is inside K = 8."""
     queries, prompts = torch.randn(5, 9, 16), torch.randn(8, 9, 16)
-    two = net.nearest_distance(queries, prompts[:2])
-    rest = net.nearest_distance(queries, prompts[2:])
-    assert torch.equal(net.nearest_distance(queries, prompts), torch.minimum(two, rest))
+    two = nearest_distance(queries, prompts[:2])
+    rest = nearest_distance(queries, prompts[2:])
+    assert torch.equal(nearest_distance(queries, prompts), torch.minimum(two, rest))
 
 
 def test_an_image_is_at_no_distance_from_itself() -> None:
     image = torch.randn(1, 9, 64)
-    distances = net.nearest_distance(image, torch.cat([torch.randn(1, 9, 64), image]))
+    distances = nearest_distance(image, torch.cat([torch.randn(1, 9, 64), image]))
     assert 0 <= float(distances.min()) <= float(distances.max()) < 1e-6
 
 
@@ -176,12 +189,11 @@ def test_order_of_components_is_free() -> None:
     assert net.InCTRLHeads(4, 8, "IPT").components == "TPI"
 
 
-@pytest.mark.parametrize("residual", ["concat", "average"])
-def test_other_residuals_say_that_they_are_missing(residual: str) -> None:
-    with pytest.raises(NotImplementedError, match=residual):
-        net.InCTRLHeads(4, 8, residual=residual)
+def test_wrong_residuals() -> None:
     with pytest.raises(ValueError, match="one of subtract"):
         net.InCTRLHeads(4, 8, residual="multiply")
+    with pytest.raises(ValueError, match="layers and width"):
+        net.InCTRLHeads(4, 8, residual="concat")
 
 
 def test_focal_loss() -> None:
@@ -247,7 +259,7 @@ def test_training_learns_a_planted_problem() -> None:
         rows = (target.categories == category).nonzero().flatten()
         prompts = rows[target.labels[rows] == 0][:4]
         queries = torch.tensor([row for row in rows.tolist() if row not in prompts.tolist()])
-        residual = net.patch_residual(
+        residual = residuals.patch_distances(
             [layer[queries] for layer in target.patch_tokens],
             [layer[prompts] for layer in target.patch_tokens],
         )
@@ -291,7 +303,7 @@ def test_one_step_is_adamw_s() -> None:
     """By hand: shrink by rate times decay, then a step of the rate along the gradient's sign."""
     table, recipe = planted(2, 12, seed=3), Recipe(shots=2, epochs=1, steps=1)
     network = fresh_network(16, 24, recipe).train()
-    loss = training.batch_loss(network, table, *Draws(table, recipe).batch())
+    loss = training.batch_loss(network, table, *Draws(table, recipe).batch(), recipe)
     loss.backward()
     done = train(table, recipe)
     assert done.losses == (loss.item(),)
@@ -311,7 +323,7 @@ def test_first_loss_is_the_oracle_s() -> None:
     queries, prompts = Draws(table, recipe).batch()
     network = randomised(16, 24)
     with torch.no_grad():
-        fast = float(training.batch_loss(network, table, queries, prompts))
+        fast = float(training.batch_loss(network, table, queries, prompts, recipe))
     scores, image_scores, labels = [], [], []
     for query, own in zip(queries.tolist(), prompts.tolist(), strict=True):
         residual = oracle.patch_residual(

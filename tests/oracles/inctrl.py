@@ -33,6 +33,37 @@ def patch_residual(query: list[Array], prompts: list[list[Array]]) -> Array:
     return residual
 
 
+def combined(residual: str, prompt: Array, query: Array) -> Array:
+    """What stands for the difference: the two one after the other, or their mean."""
+    if residual == "concat":
+        return np.array([*prompt, *query], dtype=np.float64)
+    if residual == "average":
+        return np.array([(float(p) + float(q)) / 2.0 for p, q in zip(prompt, query, strict=True)])
+    return np.array([float(p) - float(q) for p, q in zip(prompt, query, strict=True)])
+
+
+def learned_residual(
+    query: list[Array], prompts: list[list[Array]], weights: dict[str, Array], residual: str
+) -> Array:
+    """M_x[i] = mean over l of sigmoid(w_l . [nearest, query] + b_l), both of length 1; shapes as above."""
+    out = np.zeros(len(query[0]))
+    for i in range(len(query[0])):
+        of_layers = []
+        for layer in range(len(query)):
+            own = query[layer][i].astype(np.float64)
+            best, nearest = -math.inf, own
+            for prompt in prompts:
+                for patch in prompt[layer]:
+                    if cosine(own, patch) > best:
+                        best, nearest = cosine(own, patch), patch.astype(np.float64)
+            own = own / math.sqrt(float(np.dot(own, own)))
+            nearest = nearest / math.sqrt(float(np.dot(nearest, nearest)))
+            logit = matrix_vector(weights[f"patch_pairs.{layer}.weight"], combined(residual, nearest, own))
+            of_layers.append(sigmoid(float(logit[0]) + float(weights[f"patch_pairs.{layer}.bias"][0])))
+        out[i] = sum(of_layers) / len(of_layers)
+    return out
+
+
 def class_embedding(sentences: list[Array]) -> Array:
     total = np.zeros(len(sentences[0]))
     for sentence in sentences:
@@ -50,6 +81,10 @@ def text_prior(token: Array, normal: Array, anomalous: Array) -> float:
 
 def matrix_vector(matrix: Array, vector: Array) -> Array:
     return np.array([sum(float(w) * float(x) for w, x in zip(row, vector, strict=True)) for row in matrix])
+
+
+def sigmoid(value: float) -> float:
+    return 1.0 / (1.0 + math.exp(-value))
 
 
 def relu(vector: Array) -> Array:
@@ -78,15 +113,17 @@ def head(vector: Array, name: str, weights: dict[str, Array]) -> float:
         linear = linear + weights[f"{name}.{projection}.bias"]
         vector = batch_norm(relu(linear), f"{name}.{norm}", weights)
     logit = matrix_vector(weights[f"{name}.projection3.weight"], vector)[0]
-    return 1.0 / (1.0 + math.exp(-(logit + float(weights[f"{name}.projection3.bias"][0]))))
+    return sigmoid(float(logit) + float(weights[f"{name}.projection3.bias"][0]))
 
 
-def image_residual(token: Array, prompts: list[Array], weights: dict[str, Array]) -> Array:
-    """r = mean_k A(t(P_k)) - A(t(x))."""
+def image_residual(
+    token: Array, prompts: list[Array], weights: dict[str, Array], residual: str = "subtract"
+) -> Array:
+    """r = mean_k A(t(P_k)) - A(t(x)), or what stands for the difference."""
     total = np.zeros(len(token))
     for prompt in prompts:
         total = total + adapter(prompt, weights)
-    return total / len(prompts) - adapter(token, weights)
+    return combined(residual, total / len(prompts), adapter(token, weights))
 
 
 def score(
@@ -96,11 +133,16 @@ def score(
     prior: float,
     weights: dict[str, Array],
     components: str = "TPI",
+    kind: str = "subtract",
 ) -> dict[str, float]:
-    """Score of one query and what it is made of; ``residual`` is M_x, ``prior`` is s_a."""
+    """Score of one query and what it is made of; ``residual`` is M_x, ``prior`` is s_a.
+
+    ``kind`` is what stands for the difference at image level.
+    """
     out: dict[str, float] = {}
     if "I" in components:
-        out["image_score"] = head(image_residual(token, prompt_tokens, weights), "diff_head_ref", weights)
+        vector = image_residual(token, prompt_tokens, weights, kind)
+        out["image_score"] = head(vector, "diff_head_ref", weights)
     if "T" in components:
         out["text_score"] = prior
     if "P" in components:
@@ -125,3 +167,25 @@ def focal_loss(probabilities: list[float], labels: list[int]) -> float:
         right = probability if label == 1 else 1.0 - probability
         total += -((1.0 - right) ** 2) * math.log(right)
     return total / len(labels)
+
+
+def logit_focal_loss(logits: list[float], labels: list[int]) -> float:
+    """The focal loss of what it takes for logits: that of their sigmoids."""
+    return focal_loss([sigmoid(logit) for logit in logits], labels)
+
+
+def released_reading(
+    queries: list[Array], prompts: list[Array], prompt_tokens: Array, batch: int
+) -> tuple[Array, Array, Array]:
+    """What the released code sees of a batch: its stacks read image by image without a transpose.
+
+    ``queries``: per layer ``[b, P, C]``. ``prompts``: per layer ``[K * b, P, C]``, all first prompts first.
+    ``prompt_tokens``: ``[K * b, D]``. Returns ``[b, L, P, C]``, ``[b, L, K * P, C]`` and ``[b, K, D]``.
+    """
+    layers, shots = len(queries), len(prompt_tokens) // batch
+    patches, width = queries[0].shape[1:]
+    return (
+        np.stack(queries).reshape(batch, layers, patches, width),
+        np.stack(prompts).reshape(batch, layers, shots * patches, width),
+        prompt_tokens.reshape(batch, shots, -1),
+    )

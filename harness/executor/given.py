@@ -1,0 +1,100 @@
+"""Bringing in a checkpoint that was made elsewhere: read once, checked, and kept like a training's."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from gad.harness.adapter import Given
+from gad.harness.errors import ModelError
+from gad.harness.executor import trainings
+from gad.harness.executor.child import load
+from gad.harness.executor.encode import encoder_key, encoder_of
+from gad.harness.executor.score import Order, in_memory
+from gad.harness.executor.supervise import Child, ChildEnded
+from gad.harness.nouns import FeatureInput, ModelInfo
+from gad.harness.units import TrainUnit
+from gad.models.backbones import weights
+
+
+def bring(unit: TrainUnit, order: Order) -> str:
+    """Read ``unit.checkpoint``, keep its weights in the cache, and return "" or what is wrong with it."""
+    wanted = unit.input
+    assert isinstance(wanted, FeatureInput)
+    encoder = encoder_of(wanted.backbone, wanted.weights, order.threads)
+    header = {
+        "model": unit.model,
+        "options": json.loads(unit.options),
+        "auxiliary": unit.dataset,
+        "shots": unit.shots,
+        "training_seed": unit.training_seed,
+        "encoder": encoder_key(encoder),
+        "checkpoint": unit.checkpoint,
+    }
+    with in_memory() as folder:
+        message = {
+            "do": "bring",
+            "info": order.methods[unit.method_key].info,
+            "options": header["options"],
+            "checkpoint": unit.checkpoint,
+            "backbone": wanted.backbone,
+            "header": header,
+            "out": str(folder),
+        }
+        child = Child(order.threads)
+        try:
+            reply = child.ask(message, order.limits)
+        except ChildEnded as ended:
+            return f"{ended}; last output: {child.last_output[-500:]}"
+        finally:
+            child.close()
+        if "error" in reply:
+            return f"{reply['error_type']}: {reply['error']}"
+        try:
+            fits(Path(unit.checkpoint), reply, wanted, order.threads)
+        except ModelError as error:
+            return str(error)
+        story = {**header, "losses": [], "seconds": 0.0, "made_for_shots": reply["shots"]}
+        trainings.keep(Path(order.cache), unit.unit_id, folder / trainings.CHECKPOINT, story)
+    return ""
+
+
+def read(
+    checkpoint: Path, info: ModelInfo, options: Any, wanted: FeatureInput, threads: int
+) -> tuple[dict[str, Any], int | None]:
+    """Arrays of a checkpoint for use outside of a grid, and the K it was trained for if it says so.
+
+    Raises ModelError for one that does not fit the model or was trained on another encoder.
+    """
+    if checkpoint.suffix == ".safetensors":
+        from safetensors.numpy import load_file
+
+        said = trainings.header(checkpoint)
+        fits(checkpoint, {"encoder": said["encoder"], "encoder_digest": ""}, wanted, threads)
+        return load_file(checkpoint), int(said["shots"])
+    if not info.importer:
+        raise ModelError(
+            f"{checkpoint} is no .safetensors file, and {info.name} reads no others",
+            fix="Name a checkpoint that `harness train` wrote.",
+        )
+    found: Given = load(info.importer)(checkpoint, wanted.backbone, options)
+    fits(checkpoint, {"encoder": found.encoder, "encoder_digest": found.encoder_digest}, wanted, threads)
+    return found.arrays, found.shots
+
+
+def fits(path: Path, said: Mapping[str, object], wanted: FeatureInput, threads: int) -> None:
+    """Raises ModelError for a checkpoint that was trained on another encoder than the one it is used with."""
+    encoder = encoder_of(wanted.backbone, wanted.weights, threads)
+    other = bool(said["encoder"]) and said["encoder"] != encoder_key(encoder)
+    if said["encoder_digest"] and not other:
+        from gad.models.backbones.clip import ClipEncoder
+
+        assert isinstance(encoder, ClipEncoder)
+        other = said["encoder_digest"] != weights.frozen_digest(encoder.model.state_dict())
+    if other:
+        raise ModelError(
+            f"{path} was trained on another encoder than {wanted.backbone}",
+            fix="Name its own encoder as the backbone; a checkpoint that carries one: NAME:CHECKPOINT.",
+        )

@@ -1,0 +1,38 @@
+"""Checkpoints that were trained elsewhere: the authors' files, and heads that `harness train` left."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from gad.harness.adapter import Given
+from gad.harness.errors import ModelError
+from gad.models.backbones import weights
+from gad.models.inctrl import checkpoint, heads_file
+from gad.models.inctrl.adapter import as_arrays
+from gad.models.inctrl.info import Options
+
+
+def read_given(path: Path, backbone: str, options: Options) -> Given:
+    """Heads for the architecture of ``backbone``: a ``.safetensors`` of ours, or a file in the authors' layout.
+
+    Raises ModelError for a file that does not fit, key by key, and for heads of another variant than the
+    ``options`` ask for.
+    """
+    wanted = (options.components, options.residual)
+    if path.suffix == ".safetensors":
+        header, state, sizes = heads_file.read(path)
+        made = (header.options.components, header.options.residual)
+        if made != wanted:
+            raise ModelError(
+                f"{path} was trained with components {made[0]} and residual {made[1]}, not {wanted[0]} and {wanted[1]}",
+                fix="Ask for the variant that the checkpoint holds.",
+            )
+        return Given(as_arrays(state, sizes), header.shots, header.encoder, header.backbone_digest)
+    if wanted != ("TPI", "subtract"):
+        raise ModelError(
+            f"{path}: a released checkpoint is InCTRL with all its parts, not {wanted[0]} with {wanted[1]}",
+            fix="Leave components and residual as they are.",
+        )
+    released = checkpoint.read(path, backbone)
+    arrays = as_arrays(released.heads, (released.patches, released.dim, 0, 0))
+    return Given(arrays, encoder_digest=weights.frozen_digest(released.encoder))
