@@ -49,7 +49,7 @@ class Features:
     ``nearest``: layer -> fp32 ``[n, P]`` in 0..1, ``0.5 * (1 - cos)`` to the nearest prompt patch
     (queries only). ``text``: fp32 ``[2, D]``, the normal and the anomalous embedding, of length 1.
     ``windows``: size -> fp16 ``[n, windows, D]``, projected, not normalised; windows by their upper left
-    patch, by rows.
+    patch, by rows. ``nearest_windows``: size -> fp32 ``[n, windows]``, as ``nearest``.
     """
 
     class_tokens: NDArray[np.float32]
@@ -57,6 +57,7 @@ class Features:
     nearest: dict[int, NDArray[np.float32]] = field(default_factory=dict)
     text: NDArray[np.float32] | None = None
     windows: dict[int, NDArray[np.float16]] = field(default_factory=dict)
+    nearest_windows: dict[int, NDArray[np.float32]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.class_tokens)
@@ -69,6 +70,7 @@ class Features:
             tokens={layer: rows[start:stop] for layer, rows in self.tokens.items()},
             nearest={layer: rows[start:stop] for layer, rows in self.nearest.items()},
             windows={size: rows[start:stop] for size, rows in self.windows.items()},
+            nearest_windows={size: rows[start:stop] for size, rows in self.nearest_windows.items()},
         )
 
 
@@ -76,12 +78,15 @@ class Features:
 class Auxiliary:
     """A labelled auxiliary set to train on: all its images, train and test splits together.
 
-    ``features``: class tokens and patch tokens of N images. ``labels``: int8 ``[N]``, 0 normal and 1
-    anomalous. ``categories``: int64 ``[N]``, numbers into ``names``. ``texts``: fp32 ``[C, 2, D]``, each
-    category's normal and anomalous embedding. ``shots``: the K to train for.
+    ``features``: class tokens and patch tokens of N images. ``ids``: their samples' ids, str ``[N]``.
+    ``splits``: int8 ``[N]``, 0 train and 1 test. ``labels``: int8 ``[N]``, 0 normal and 1 anomalous.
+    ``categories``: int64 ``[N]``, numbers into ``names``. ``texts``: fp32 ``[C, 2, D]``, each category's
+    normal and anomalous embedding. ``shots``: the K to train for.
     """
 
     features: Features
+    ids: NDArray[np.str_]
+    splits: NDArray[np.int8]
     labels: NDArray[np.int8]
     categories: NDArray[np.int64]
     names: tuple[str, ...]
@@ -91,10 +96,40 @@ class Auxiliary:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What training leaves: named arrays, and the loss of every step in order."""
+    """What training leaves: named arrays, the loss of every step in order, and the arrays after each epoch
+    if there are epochs."""
 
     arrays: dict[str, NDArray[Any]]
     losses: tuple[float, ...] = ()
+    epochs: tuple[dict[str, NDArray[Any]], ...] = ()
+
+
+@dataclass(frozen=True)
+class Given:
+    """A checkpoint made elsewhere, as an importer ``(path, backbone, options) -> Given`` reads it.
+
+    ``arrays`` are what ``load`` takes. What the file says of its making is checked against what it is used
+    for: ``shots``, ``encoder`` (the feature store's key) and ``encoder_digest``
+    (:func:`gad.models.backbones.weights.frozen_digest` of the encoder's tensors); empty or None where it does not say.
+    """
+
+    arrays: dict[str, NDArray[Any]]
+    shots: int | None = None
+    encoder: str = ""
+    encoder_digest: str = ""
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What an adapter's optional ``explain(queries)`` returns: its scores, and where they come from.
+
+    ``scores``: float ``[n]``, what ``score`` returns. ``parts``: by name, float ``[n]`` each. ``maps``: float
+    ``[n, h, w]`` at the detector's own resolution, higher is more anomalous, or None.
+    """
+
+    scores: NDArray[np.floating]
+    parts: dict[str, NDArray[np.floating]] = field(default_factory=dict)
+    maps: NDArray[np.floating] | None = None
 
 
 class _Adapter:

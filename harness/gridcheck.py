@@ -15,7 +15,7 @@ from gad.harness.gridtree import Broken, Entries, Items, Leaf, Tree, shown
 from gad.harness.nouns import Grid, Limits, ModelChoice, Precision
 
 KEYS = tuple(Grid.model_fields)
-REQUIRED = ("models", "datasets", "shots", "seeds")
+REQUIRED = ("models", "datasets", "shots")
 LARGEST = 2**31 - 1  # fits the integer of every library that is handed one
 Value = TypeVar("Value")
 
@@ -53,12 +53,17 @@ class _Check:
             "shots": self._axis("shots", "number of shots", self._integer("a number of shots"), str),
             "seeds": self._axis("seeds", "seed", self._integer("a seed"), str),
             "training_seeds": self._axis("training_seeds", "seed", self._integer("a training seed"), str),
+            "prompts": self._prompts(datasets),
             "auxiliary": None if auxiliary is None else self.names.auxiliary(auxiliary, datasets),
             "backbone": self._backbone(),
             "precision": self._precision(),
             "limits": self._limits(),
         }
         self._zero_shots(models)
+        drawn = set(datasets) - set(values["prompts"] or {})
+        if drawn and "seeds" not in self.root.entries and "prompts" in self.root.entries:
+            said = f"is required: {', '.join(sorted(drawn))} has no prompt file"
+            self.problems.add(self.root.line, "seeds", said)
         if self.problems:
             return None
         infos = self.names.known.models
@@ -82,6 +87,8 @@ class _Check:
         for key in REQUIRED:
             if key not in self.root.entries:
                 self.problems.add(self.root.line, key, "is required")
+        if "seeds" not in self.root.entries and "prompts" not in self.root.entries:
+            self.problems.add(self.root.line, "seeds", "is required")
 
     def _get(self, key: str) -> Tree | None:
         """The value of a key, unless it is missing, empty or broken (which has been reported)."""
@@ -168,6 +175,16 @@ class _Check:
             tree.line if tree else self.root.line, "name", f"{quoted(name)}{origin} {said}", hint
         )
         return None
+
+    def _prompts(self, datasets: tuple[str, ...]) -> dict[str, str] | None:
+        tree = self._get("prompts")
+        if tree is None:
+            return None
+        if not isinstance(tree, Entries):
+            said = f"{shown(tree)} is not a mapping from dataset to prompt file"
+            self.problems.add(tree.line, "prompts", said)
+            return None
+        return self.names.prompts(tree, datasets)
 
     def _backbone(self) -> str | None:
         tree = self._get("backbone")

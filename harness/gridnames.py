@@ -121,6 +121,24 @@ class Names:
             return None
         return place
 
+    def prompts(self, tree: Entries, targets: tuple[str, ...]) -> dict[str, str]:
+        """The prompt file of each dataset that has one, as an absolute path."""
+        found: dict[str, str] = {}
+        for key, value in tree.entries.items():
+            path = below("prompts", key)
+            dataset = self._dataset(key, value.line, path, target=True)
+            name = text(value, path, "the path of a prompt file", self.problems)
+            if dataset is None or name is None:
+                continue
+            place = os.path.abspath(self.folder / os.path.expanduser(name))
+            if dataset not in targets:
+                self.problems.add(value.line, path, f"{quoted(key)} is none of the grid's datasets")
+            elif not os.path.isfile(place):
+                self.problems.add(value.line, path, f"there is no file {quoted(place)}")
+            else:
+                found[dataset] = place
+        return found
+
     def auxiliary(self, tree: Tree, targets: tuple[str, ...]) -> dict[str, str] | None:
         """The set to train on for each target, "default" for those that are not named."""
         if isinstance(tree, Items):

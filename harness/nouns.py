@@ -27,7 +27,8 @@ class Sample(Frozen):
     ``id`` is the image's NFC POSIX path inside the raw tree, plus ``#`` and the position where one file
     holds several images. ``path`` is the same file as the file system spells it, relative to the
     dataset's root. ``crop`` is (left, top, right, bottom) in pixels; ``index`` picks one image of an
-    array file. ``digest`` is the sha256 of the image's stored bytes.
+    array file. ``digest`` is the sha256 of the image's stored bytes. ``mask`` is a path like ``path``, of a
+    mask of the whole file, cropped like it; of several, one a line, what any of them marks is marked.
     """
 
     id: str
@@ -61,8 +62,9 @@ class DatasetInfo(Frozen):
     """What is known of a dataset before any file is seen: its card.
 
     ``expected`` lists categories with the counts of the official set (empty when it depends on the
-    folder). ``builder`` is ``module:function``; see :mod:`gad.datasets.catalog`. A bundled dataset needs
-    no raw files.
+    folder); those of its fields that are only known roughly are named in ``about``. ``fingerprint`` is that
+    of the complete official set, where somebody could compute it. ``builder`` is ``module:function``; see
+    :mod:`gad.datasets.catalog`. A bundled dataset needs no raw files.
     """
 
     name: str
@@ -75,6 +77,8 @@ class DatasetInfo(Frozen):
     bundled: bool = False
     auxiliary_only: bool = False
     expected: tuple[Category, ...] = ()
+    about: tuple[str, ...] = ()
+    fingerprint: str = ""
     builder: str
 
 
@@ -99,23 +103,39 @@ class ImageInput(Frozen):
 
     ``squash`` resizes both sides to ``size``; ``crop`` resizes the short side and cuts the centre.
     Bicubic with Pillow's antialiasing, then conversion to RGB.
+
+    Some encoders resize to more than they see (``short``, 0: to ``size``) and then cut the centre, or
+    interpolate bilinearly, or convert first (``rgb_first``: it shows in palettes and transparency alone).
+    These three are written out only where they are not the default, so that keys without them stand.
     """
 
     kind: Literal["images"] = "images"
     size: int = Field(ge=1, le=4096)
     resize: Literal["squash", "crop"] = "squash"
+    short: int = Field(default=0, ge=0, le=8192, exclude_if=lambda value: value == 0)
+    interpolation: Literal["bicubic", "bilinear"] = Field(
+        default="bicubic", exclude_if=lambda value: value == "bicubic"
+    )
+    rgb_first: bool = Field(default=False, exclude_if=lambda value: value is False)
+
+    @model_validator(mode="after")
+    def _crop_fits(self) -> ImageInput:
+        if self.short and self.short < self.size:
+            raise ValueError(f"resized to {self.short}, an image has no {self.size} pixels to cut out")
+        return self
 
 
 class FeatureInput(Frozen):
     """Features of a frozen encoder as an adapter wants them; class tokens always come.
 
     ``layers`` are blocks (1-indexed, or counted from the end: -1 is the last; empty: InCTRL's, at 7/12, 9/12
-    and 11/12 of the depth).
+    and 11/12 of the depth), or the stages of a CNN (empty: 2 and 3).
     ``tokens``: the patch tokens of those blocks. ``nearest``: each query patch's distance to the nearest
     prompt patch, for those blocks, computed once for all detectors. ``text``: the normal and anomalous
     text embeddings of the category. ``windows``: window sizes s, for the class output of the encoder on
-    every s x s window of patches alone (WinCLIP). ``size`` and ``weights`` are filled in, and layers made
-    positive, when the backbone is looked up.
+    every s x s window of patches alone (WinCLIP); with ``nearest``, their distances instead. ``size``,
+    ``weights`` and ``preprocessing`` (where it is not CLIP's) are filled in, and layers made positive, when
+    the backbone is looked up.
     """
 
     kind: Literal["features"] = "features"
@@ -127,6 +147,7 @@ class FeatureInput(Frozen):
     windows: tuple[int, ...] = ()
     size: int = 0
     weights: str = ""
+    preprocessing: str = Field(default="", exclude_if=lambda value: value == "")
 
 
 Input = ImageInput | FeatureInput
@@ -140,6 +161,10 @@ class ModelInfo(Frozen):
     ``module:Class`` and is imported only in the process that scores. A model that looks through an
     encoder has an option ``backbone``; where a grid leaves it empty it is the grid's, or else
     ``default_backbone``.
+
+    A trained model may name an ``importer``, ``module:function``, which reads checkpoints made elsewhere
+    (:class:`gad.harness.adapter.Given`), and has then an option ``checkpoint``: a path in which
+    ``{auxiliary}``, ``{shots}`` and ``{training_seed}`` are filled in. With it nothing is trained.
     """
 
     name: str
@@ -153,6 +178,7 @@ class ModelInfo(Frozen):
     domain: str = "image"
     min_shots: int = 1
     trained: bool = False
+    importer: str = ""
     default_backbone: str = ""
     batch_size: int = Field(default=64, ge=1)
 
@@ -168,6 +194,11 @@ class ModelChoice(Frozen):
         if self.options.get("backbone") != "":
             return self
         return self.model_copy(update={"options": {**self.options, "backbone": backbone}})
+
+    @property
+    def checkpoint(self) -> str:
+        """Where its trained weights are given (a template), or empty."""
+        return str(self.options.get("checkpoint") or "")
 
 
 class Limits(Frozen):
@@ -185,14 +216,19 @@ class Limits(Frozen):
 
 
 class Grid(Frozen):
-    """What to run: every combination of the axes is a job."""
+    """What to run: every combination of the axes is a job.
+
+    ``prompts`` names a prompt file for some datasets (:mod:`gad.harness.promptfiles`): there its sets take
+    the place of what ``seeds`` would draw.
+    """
 
     name: str
     models: tuple[ModelChoice, ...]
     datasets: tuple[str, ...]
     shots: tuple[int, ...]
-    seeds: tuple[int, ...]
+    seeds: tuple[int, ...] = ()
     training_seeds: tuple[int, ...] = (10,)
+    prompts: dict[str, str] = Field(default_factory=dict)
     auxiliary: dict[str, str] = Field(default_factory=dict)
     backbone: str = ""
     precision: Precision = "fp32"
@@ -210,7 +246,10 @@ class Part(Frozen):
 
 
 class Training(Frozen):
-    """One training of a method on an auxiliary set, shared by every job that wants it."""
+    """One training of a method on an auxiliary set, shared by every job that wants it.
+
+    With a ``checkpoint`` (a file) it was done elsewhere and is only read.
+    """
 
     training_id: str
     model: ModelChoice
@@ -218,6 +257,7 @@ class Training(Frozen):
     auxiliary: str
     shots: int
     training_seed: int
+    checkpoint: str = ""
 
 
 class Job(Frozen):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 from gad.harness import manifest, prompts
@@ -10,11 +11,14 @@ from gad.harness.units import source_of
 
 
 def encode_images(plan: Plan) -> int:
-    """How many distinct (image, input) pairs the new parts need."""
+    """How many distinct (image, input) pairs the new parts need, and those that wait for missing data."""
     wanted: dict[tuple[str, str], dict[str, set[str]]] = {}
-    for job, part in plan.parts():
-        if plan.states[part.part_id] == "new":
-            key = (job.dataset, source_of(plan.method_fields[job.method_key]["input"]))
+    counted = [(job, part) for job, part in plan.parts() if plan.states[part.part_id] == "new"]
+    counted += [(waiting, part) for waiting in plan.waiting() for part in waiting.parts]
+    for job, part in counted:
+        seen = plan.method_fields[job.method_key]["input"]
+        if seen is not None:  # None: its encoder is not there, so what it would see is not known
+            key = (job.dataset, source_of(seen))
             wanted.setdefault(key, {}).setdefault(part.category, set()).update(part.prompts)
     return sum(_distinct(plan, plan.sources[name], categories) for (name, _), categories in wanted.items())
 
@@ -25,13 +29,17 @@ def trainings_left(plan: Plan, cache: Path) -> int:
     Of data that are not prepared yet no training can be named: each (method, set, K, seed) counts as one.
     """
     named = {
-        part.training for _, part in plan.parts() if plan.states[part.part_id] == "new" and part.training
+        part.training
+        for _, part in plan.parts()
+        if plan.states[part.part_id] == "new"
+        and part.training
+        and not plan.trainings[part.training].checkpoint
     }
     left = sum(not (cache / "trainings" / name / "training.json").is_file() for name in named)
     unnamed = {
         (job.method_key, plan.grid.auxiliary.get(job.dataset, "default"), job.shots, job.training_seed)
-        for job in plan.jobs
-        if job.training_seed is not None and not job.invalid and not job.column_key
+        for job in [*(job for job in plan.jobs if not job.invalid), *plan.waiting()]
+        if job.training_seed is not None and not job.column_key
     }
     return left + len(unnamed)
 
@@ -39,13 +47,14 @@ def trainings_left(plan: Plan, cache: Path) -> int:
 def _distinct(plan: Plan, source: Source, categories: dict[str, set[str]]) -> int:
     """Distinct images among the test samples and prompts of some categories of one dataset."""
     if source.prepared is None:
+        limit = plan.grid.limits.test_images or sys.maxsize
         # Not prepared: the card's counts, and the most prompts that the grid can draw.
-        most = max(plan.grid.shots) * len(plan.grid.seeds)
-        return sum(
-            c.test_normal + c.test_anomalous + min(most, c.train_normal)
-            for c in source.categories
-            if c.category in categories
-        )
+        most = max(plan.grid.shots) * max(1, len(plan.grid.seeds))
+        known = [c for c in source.categories if c.category in categories]
+        tests = [min(c.test_normal + c.test_anomalous, limit) for c in known]
+        # One class against all: the same test images in every category.
+        distinct = max(tests, default=0) if source.protocol == "one-vs-all" else sum(tests)
+        return distinct + sum(min(most, c.train_normal) for c in known)
     if plan.grid.limits.test_images is None:
         digests = manifest.test_digests(source.prepared, list(categories))
     else:

@@ -30,8 +30,8 @@ def load(grid: Grid, data: Path, *, prepare_bundled: bool) -> dict[str, Source]:
 
 
 def load_auxiliary(grid: Grid, registry: Registry, data: Path, *, prepare_bundled: bool) -> dict[str, Source]:
-    """The auxiliary sets by the name they have in the grid; none when no model of the grid is trained."""
-    if not any(registry.find(choice.name).info.trained for choice in grid.models):
+    """The auxiliary sets by the name they have in the grid; none when nothing is to be trained."""
+    if not any(registry.find(choice.name).info.trained and not choice.checkpoint for choice in grid.models):
         return {}
     return {name: _source(name, data, prepare_bundled) for name in dict.fromkeys(grid.auxiliary.values())}
 

@@ -1,6 +1,6 @@
 """Units of work: what is decoded or encoded together, what is trained, and what is scored together.
 
-Neither depends on how many workers there are. An image is decoded once per image input and encoded once
+None of it depends on how many workers there are. An image is decoded once per image input and encoded once
 per encoder, in chunks cut from the manifest. A scoring unit of image methods is a (category, method,
 seed) with all its K; one of feature methods is a (category, encoder, seed) with all its methods and K,
 because they share what is derived from the features.
@@ -15,6 +15,8 @@ from pydantic import Field
 from gad.harness.ids import canonical
 from gad.harness.nouns import FeatureInput, Frozen, ImageInput, Sample
 
+SLICE = 128  # query images after which batches start anew: a split scored in slices has the same batches
+
 Input = Annotated[ImageInput | FeatureInput, Field(discriminator="kind")]
 
 
@@ -22,7 +24,8 @@ class EncodeUnit(Frozen):
     """Up to CHUNK_IMAGES distinct images of one dataset, to be decoded or encoded for one input.
 
     For features ``input`` is the union of what the methods of its encoder want, and ``names`` are the
-    categories whose text prompts are to be embedded along.
+    categories whose text prompts are to be embedded along. Features that are not to be ``kept`` go to the
+    scoring tasks and nowhere else.
     """
 
     unit_id: str
@@ -31,12 +34,14 @@ class EncodeUnit(Frozen):
     input: Input
     samples: tuple[Sample, ...]
     names: tuple[str, ...] = ()
+    keep: bool = True
 
 
 class TrainUnit(Frozen):
     """One training: all samples of the auxiliary set, train and test splits together.
 
-    ``texts`` are (category, class text). ``input`` asks for patch tokens and texts of its encoder.
+    ``texts`` are (category, class text). ``input`` asks for patch tokens and texts of its encoder. With a
+    ``checkpoint`` there is nothing to train on: the file is read.
     """
 
     unit_id: str
@@ -50,6 +55,7 @@ class TrainUnit(Frozen):
     samples: tuple[Sample, ...]
     texts: tuple[tuple[str, str], ...]
     chunks: tuple[str, ...]
+    checkpoint: str = ""
 
 
 class PlannedPart(Frozen):
@@ -69,7 +75,8 @@ class ScoreUnit(Frozen):
     """New parts of one category and seed that are scored together, method by method, smallest K first.
 
     ``prompts`` are those of its largest K; ``tests`` is the test split in manifest order; ``chunks``
-    are the encode units that hold their images.
+    are the encode units that hold their images. Where features are streamed, ``tests`` is one of so many
+    ``slices`` of the split, and every other unit of the same parts has another one.
     """
 
     unit_id: str
@@ -82,6 +89,8 @@ class ScoreUnit(Frozen):
     prompts: tuple[Sample, ...]
     tests: tuple[Sample, ...]
     chunks: tuple[str, ...]
+    slice: int = 0
+    slices: int = 1
 
 
 class Work(Frozen):
@@ -95,7 +104,7 @@ class Work(Frozen):
 
     @property
     def parts(self) -> int:
-        return sum(len(unit.parts) for unit in self.score)
+        return sum(len(unit.parts) for unit in self.score if unit.slice == 0)
 
 
 def source_of(wanted: dict[str, Any]) -> str:

@@ -23,7 +23,9 @@ CacheDir = Annotated[
         show_default=True,
     ),
 ]
-GridName = Annotated[str, typer.Option("--grid", "-g", help="A grid file, or a grid that ships (demo).")]
+GridName = Annotated[
+    str, typer.Option("--grid", "-g", help="A grid file, or a grid that ships (demo, paper, ablation).")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="JSON alone on standard output.")]
 OnlyOption = Annotated[
     str,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -21,12 +22,21 @@ from gad.harness.cli.common import (
     ResultsDir,
     print_json,
     print_table,
+    printable,
 )
 
 if TYPE_CHECKING:
+    from gad.harness.lacking import Lack
     from gad.harness.nouns import Grid
     from gad.harness.plan import Only, Plan
     from gad.harness.registry import Registry
+
+
+class Features(StrEnum):
+    """What becomes of the features of test images."""
+
+    keep = "keep"
+    stream = "stream"
 
 
 def submit(
@@ -42,6 +52,13 @@ def submit(
     ] = None,
     threads: Annotated[int, typer.Option(min=1, help="Threads of each scoring process (recorded).")] = 1,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Run failed parts again.")] = False,
+    features: Annotated[
+        Features,
+        typer.Option(help="Of test images: keep in the cache, or stream (never on disk, same scores)."),
+    ] = Features.keep,
+    max_failures: Annotated[
+        str, typer.Option(help="Stop when more parts than this have failed: a number, or a share like 5%.")
+    ] = "",
     as_json: AsJson = False,
 ) -> None:
     """Run what is missing of a grid; the same command resumes it."""
@@ -58,6 +75,8 @@ def submit(
         workers=workers,
         threads=threads,
         retry_failed=retry_failed,
+        stream=features is Features.stream,
+        max_failures=parse_failures(max_failures),
         only=parse_only(only, loaded),
         most_jobs=limit,
         command=shlex.join(["harness", *sys.argv[1:]]),
@@ -89,11 +108,14 @@ def plan(
     cache: CacheDir = CACHE,
     only: OnlyOption = "",
     limit: LimitOption = None,
+    explain: Annotated[
+        str, typer.Option(help="A job's name or id: say what changed since it was last recorded.")
+    ] = "",
     as_json: AsJson = False,
 ) -> None:
     """What a submit would do, and why; nothing is computed."""
+    from gad.harness import lacking, sources
     from gad.harness import plan as planning
-    from gad.harness import sources
     from gad.harness.plancost import encode_images, trainings_left
     from gad.harness.store import read
 
@@ -109,18 +131,31 @@ def plan(
         only=parse_only(only, loaded),
         most_jobs=limit,
     )
-    summary = _summary(made, encode_images(made), trainings_left(made, cache))
+    if explain:
+        from gad.harness.explain import explain as explained
+
+        found_lines = explained(made, explain, results)
+        print_json(found_lines) if as_json else print("\n".join(map(printable, found_lines)))
+        return
+    missing = lacking.find(made)
+    summary = _summary(made, encode_images(made), trainings_left(made, cache), missing)
     if as_json:
         print_json(summary)
         return
-    rows = [[name, str(summary[name])] for name in summary if name != "reasons"]
+    rows = [[name, str(value)] for name, value in summary.items() if name not in ("reasons", "missing")]
     print_table(["grid " + loaded.name, ""], rows)
-    print_table(
-        ["state", "parts", "reason"], [[r["state"], str(r["parts"]), r["reason"]] for r in summary["reasons"]]
-    )
+    # What is missing has a table of its own, with all that wait for it.
+    reasons = [r for r in summary["reasons"] if r["state"] != "missing"]
+    if reasons:
+        print_table(
+            ["state", "parts", "reason"], [[r["state"], str(r["parts"]), r["reason"]] for r in reasons]
+        )
+    if missing:
+        print_table(["missing", "parts", ""], [[lack.name, str(lack.parts), lack.text] for lack in missing])
 
 
-def _summary(made: Plan, images: int, trainings: int) -> dict[str, Any]:
+def _summary(made: Plan, images: int, trainings: int, missing: list[Lack]) -> dict[str, Any]:
+    """``invalid`` are all that cannot run now, also those that wait for what is missing."""
     invalid = [job for job in made.jobs if job.invalid]
     return {
         "jobs": len(made.jobs),
@@ -136,6 +171,7 @@ def _summary(made: Plan, images: int, trainings: int) -> dict[str, Any]:
             {"state": state, "reason": reason, "parts": count}
             for (state, reason), count in made.reasons.items()
         ],
+        "missing": [lack.model_dump() for lack in missing],
     }
 
 
@@ -148,20 +184,43 @@ def load_grid(name: str) -> tuple[Grid, Registry]:
     return gridfile.load(name, gridfile.Known(known.infos, catalog.DATASETS)), known
 
 
+def parse_failures(text: str) -> float | None:
+    """``20`` (parts) or ``5%`` as a number of parts, or as a fraction below 1. UsageError for anything else."""
+    from gad.harness.errors import UsageError
+
+    if not text:
+        return None
+    number, percent = text.removesuffix("%"), text.endswith("%")
+    try:
+        value = float(number) / 100 if percent else float(int(number))
+    except ValueError:
+        value = -1.0
+    if not (0 <= value < 1 if percent else value >= 0):
+        raise UsageError(
+            f"--max-failures {text!r} is neither a number of parts nor a share below 100%",
+            fix="For example --max-failures 20, or --max-failures 5%.",
+        )
+    return value
+
+
 def parse_only(text: str, grid: Grid) -> Only | None:
     """`model=a,dataset=b,shots=4,seed=0` as a predicate; a name may be given several times (either fits).
 
     A folder is named by its last name, as its dataset is. UsageError for what the grid does not have.
     """
+    from pathlib import Path
+
+    from gad.harness import promptfiles
     from gad.harness.errors import UsageError, did_you_mean
 
     if not text:
         return None
+    imported = [seed for path in grid.prompts.values() for seed in promptfiles.read(Path(path)).seeds]
     known = {
         "model": [choice.name for choice in grid.models],
         "dataset": [_dataset_name(name) for name in grid.datasets],
         "shots": [str(shots) for shots in grid.shots],
-        "seed": [str(seed) for seed in grid.seeds],
+        "seed": [str(seed) for seed in dict.fromkeys([*grid.seeds, *imported])],
     }
     wanted: dict[str, set[str]] = {}
     for item in text.split(","):

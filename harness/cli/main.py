@@ -11,7 +11,7 @@ from typing import Annotated, NoReturn
 try:
     import typer
 
-    from gad.harness.cli import cache, data, grids, looking, models
+    from gad.harness.cli import cache, data, grids, looking, models, prompts, score, train
     from gad.harness.errors import HarnessError
 except KeyboardInterrupt:  # these imports are most of the time before run() can say it
     print("interrupted", file=sys.stderr)
@@ -31,8 +31,11 @@ app.add_typer(data.app, name="data")
 app.add_typer(models.app, name="models")
 app.add_typer(looking.database, name="db")
 app.add_typer(cache.app, name="cache")
+app.add_typer(prompts.app, name="prompts")
 app.command()(grids.submit)
 app.command()(grids.plan)
+app.command()(score.score)
+app.command()(train.train)
 app.command()(looking.status)
 app.command()(looking.results)
 app.command()(looking.leaderboard)

@@ -21,6 +21,7 @@ import threading
 import time
 import traceback
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -28,6 +29,7 @@ from safetensors.numpy import load_file, save_file
 
 from gad.harness.adapter import Auxiliary, Context, Features
 from gad.harness.errors import ModelError
+from gad.harness.units import SLICE
 
 
 def main(commands: BinaryIO, replies: BinaryIO) -> None:
@@ -37,7 +39,7 @@ def main(commands: BinaryIO, replies: BinaryIO) -> None:
     for line in commands:
         message = json.loads(line)
         try:
-            reply = train(message) if message.get("do") == "train" else run_part(message)
+            reply = COMMANDS[message.get("do", "score")](message)
         except Exception as error:
             reply = {
                 "error_type": type(error).__name__,
@@ -61,11 +63,11 @@ def _send(replies: BinaryIO, message: dict[str, Any]) -> None:
 
 def run_part(message: dict[str, Any]) -> dict[str, Any]:
     """Prepare an adapter with its prompts and score every query in canonical batches."""
-    info = _load(message["info"])
-    adapter_class = _load(info.adapter)
+    info = load(message["info"])
+    adapter_class = load(info.adapter)
     options = info.options.model_validate(message["options"])
     context = Context(category=message["category"], text=message["text"], seed=message["seed"])
-    prompts, queries = _features(message) if message["kind"] == "features" else _images(message)
+    prompts, queries = features_in(message) if message["kind"] == "features" else _images(message)
     random.seed(context.seed)
     np.random.seed(context.seed % 2**32)
     started = time.perf_counter()
@@ -74,24 +76,34 @@ def run_part(message: dict[str, Any]) -> dict[str, Any]:
         adapter.load(load_file(message["checkpoint"]))
     adapter.prepare(prompts)
     scores: list[float] = []
-    for first in range(0, len(queries), message["batch_size"]):
-        last = min(first + message["batch_size"], len(queries))
+    for first, last in batches(len(queries), message["batch_size"]):
         batch = queries.rows(first, last) if isinstance(queries, Features) else queries[first:last]
         scores += checked(adapter.score(batch), last - first)
     return {"scores": scores, "seconds": time.perf_counter() - started}
 
 
+def batches(count: int, size: int) -> list[tuple[int, int]]:
+    """Where the canonical batches of queries start and end; they start anew after every SLICE queries."""
+    return [
+        (first, min(first + size, start + SLICE, count))
+        for start in range(0, count, SLICE)
+        for first in range(start, min(start + SLICE, count), size)
+    ]
+
+
 def train(message: dict[str, Any]) -> dict[str, Any]:
-    """Let an adapter train on the auxiliary set; its checkpoint goes into the file ``out``."""
-    info = _load(message["info"])
+    """Let an adapter train on the auxiliary set; its checkpoints go into the folder ``out``."""
+    info = load(message["info"])
     context = Context(category="", text="", seed=message["seed"])
-    adapter = _load(info.adapter)(info.options.model_validate(message["options"]), context)
+    adapter = load(info.adapter)(info.options.model_validate(message["options"]), context)
     features = Features(
         class_tokens=_map(message["class"]),
         tokens={int(layer): _map(path) for layer, path in message["tokens"].items()},
     )
     auxiliary = Auxiliary(
         features=features,
+        ids=_map(message["ids"]),
+        splits=_map(message["splits"]),
         labels=_map(message["labels"]),
         categories=_map(message["categories"]),
         names=tuple(message["names"]),
@@ -102,9 +114,30 @@ def train(message: dict[str, Any]) -> dict[str, Any]:
     np.random.seed(context.seed % 2**32)
     started = time.perf_counter()
     checkpoint = adapter.train(auxiliary)
-    # safetensors wants plain contiguous arrays; it never executes anything when they are read back.
-    save_file({name: np.ascontiguousarray(a) for name, a in checkpoint.arrays.items()}, message["out"])
+    for number, arrays in enumerate(checkpoint.epochs, start=1):
+        header = {**message["header"], "epoch": number}
+        _save(arrays, f"{message['out']}/epoch-{number:03d}.safetensors", header)
+    _save(checkpoint.arrays, f"{message['out']}/checkpoint.safetensors", message["header"])
     return {"losses": list(checkpoint.losses), "seconds": time.perf_counter() - started}
+
+
+def bring(message: dict[str, Any]) -> dict[str, Any]:
+    """Read a checkpoint made elsewhere with the model's importer; its arrays go into the folder ``out``."""
+    started = time.perf_counter()
+    info = load(message["info"])
+    given = load(info.importer)(
+        Path(message["checkpoint"]), message["backbone"], info.options.model_validate(message["options"])
+    )
+    _save(given.arrays, f"{message['out']}/checkpoint.safetensors", message["header"])
+    said = {"shots": given.shots, "encoder": given.encoder, "encoder_digest": given.encoder_digest}
+    return {**said, "seconds": time.perf_counter() - started}
+
+
+def _save(arrays: dict[str, Any], path: str, header: dict[str, Any]) -> None:
+    # safetensors wants plain contiguous arrays; it never executes anything when they are read back.
+    # (np.ascontiguousarray would give an array without axes one.)
+    plain = {name: np.asarray(array, order="C") for name, array in arrays.items()}
+    save_file(plain, path, metadata={"gad": json.dumps(header)})
 
 
 def _map(path: str) -> np.ndarray:
@@ -119,7 +152,7 @@ def _images(message: dict[str, Any]) -> tuple[np.ndarray, np.ndarray]:
     return images[: message["shots"]], images[message["first_query"] :]
 
 
-def _features(message: dict[str, Any]) -> tuple[Features, Features]:
+def features_in(message: dict[str, Any]) -> tuple[Features, Features]:
     """The same for features; distances to the nearest prompt patch are there for queries alone."""
     everything = Features(
         class_tokens=_map(message["class"]),
@@ -127,9 +160,12 @@ def _features(message: dict[str, Any]) -> tuple[Features, Features]:
         text=_map(message["texts"]) if message["texts"] else None,
         windows={int(size): _map(path) for size, path in message["windows"].items()},
     )
-    nearest = {int(layer): _map(path) for layer, path in message["nearest"].items()}
+    nearest, of_windows = (
+        {int(key): _map(path) for key, path in message[name].items()}
+        for name in ("nearest", "nearest_windows")
+    )
     queries = everything.rows(message["first_query"], len(everything))
-    return everything.rows(0, message["shots"]), replace(queries, nearest=nearest)
+    return everything.rows(0, message["shots"]), replace(queries, nearest=nearest, nearest_windows=of_windows)
 
 
 def checked(returned: Any, expected: int) -> list[float]:
@@ -148,9 +184,12 @@ def checked(returned: Any, expected: int) -> list[float]:
     return floats
 
 
-def _load(reference: str) -> Any:
+def load(reference: str) -> Any:
     module, _, name = reference.partition(":")
     return getattr(importlib.import_module(module), name)
+
+
+COMMANDS = {"score": run_part, "train": train, "bring": bring}
 
 
 def _die_with_parent(lifeline: int) -> None:

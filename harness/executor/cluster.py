@@ -41,10 +41,15 @@ def session(address: str | None, workers: int | None) -> Iterator[int]:
         else:
             cpus = workers or len(os.sched_getaffinity(0))
             ray.init(address="local", num_cpus=cpus, include_dashboard=False, **quiet)
-    except (ConnectionError, RuntimeError, ValueError) as error:
+    except Exception as error:  # on an overloaded machine Ray raises a bare Exception
+        if address:
+            raise HarnessError(
+                f"no Ray cluster at {address!r}: {error}",
+                fix="Check the address (`ray status`), or leave --address away to run on this machine.",
+            ) from error
         raise HarnessError(
-            f"no Ray cluster at {address!r}: {error}" if address else f"Ray did not start: {error}",
-            fix="Check the address (`ray status`), or leave --address away to run on this machine.",
+            f"Ray did not start: {error}",
+            fix="The same command tries again: a machine that is very busy may be too slow for Ray.",
         ) from error
     try:
         yield int(ray.cluster_resources().get("CPU", 0))

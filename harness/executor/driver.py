@@ -18,6 +18,7 @@ import ray
 from gad.harness.executor.progress import Progress
 from gad.harness.executor.recorder import Recorder
 from gad.harness.executor.score import Order
+from gad.harness.executor.slices import Slices
 from gad.harness.executor.tasks import encode_task, score_task, train_task
 from gad.harness.store.records import PartRecord
 from gad.harness.units import ScoreUnit, Work
@@ -60,13 +61,17 @@ class _Running:
 
 @dataclass
 class Driver:
-    """Runs ``work`` as ``order`` says; ``jobs_of`` names the jobs that want a part."""
+    """Runs ``work`` as ``order`` says; ``jobs_of`` names the jobs that want a part.
+
+    More than ``max_failures`` failed parts stop it like an interrupt: what runs is finished.
+    """
 
     work: Work
     order: Order
     jobs_of: Callable[[str], set[str]]
     progress: Progress
     recorder: Recorder
+    max_failures: float | None = None
 
     def run(self, cpus: int, stop: Stop) -> None:
         """Score everything that is asked for, a few units ahead of the workers."""
@@ -78,6 +83,7 @@ class Driver:
         self.trained: dict[str, Any] = {}
         self.seen: dict[Any, str] = {}
         self.running: dict[Any, _Running] = {}
+        self.slices = Slices()
         ahead = 2 * max(cpus, 1) + 2
         while self.running or (self.waiting and not stop.asked):
             while self.waiting and len(self.running) < ahead and not stop.asked:
@@ -85,6 +91,8 @@ class Driver:
             if stop.asked > 1:
                 break
             self._collect()
+            if self.max_failures is not None and self.progress.counts.parts_failed > self.max_failures:
+                stop.asked = max(stop.asked, 1)
             self.recorder.flush_if_due()
             self._show()
 
@@ -153,11 +161,14 @@ class Driver:
         if record.part_id in running.ended:
             return  # a task that was run again after its node was lost repeats what came home before
         running.ended.add(record.part_id)
-        self.recorder.add(record)
+        whole = self.slices.add(running.unit, record)
+        if whole is None:
+            return
+        self.recorder.add(whole)
         counts = self.progress.counts
-        if record.status == "done":
+        if whole.status == "done":
             counts.parts_done += 1
-            counts.scored_images += len(record.scores)
+            counts.scored_images += len(whole.scores)
         else:
             counts.parts_failed += 1
 

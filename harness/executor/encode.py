@@ -20,7 +20,9 @@ from gad.harness.units import EncodeUnit
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from gad.models.backbones.clip import ClipEncoder
+    from gad.models.backbones.encoder import Encoder
+
+Rows = dict[str, "NDArray[Any]"]  # by stream name, one row an image
 
 BATCH = 32  # images an encoder sees at once, always: a last batch is filled up
 
@@ -52,53 +54,88 @@ def pixels_of(
     return pixels, errors
 
 
-def encode(unit: EncodeUnit, cache: Path, threads: int) -> tuple[str, dict[str, str], int]:
-    """Put a chunk's missing features into the store.
+def encode(unit: EncodeUnit, cache: Path, threads: int) -> tuple[str, dict[str, str], int, Rows | None]:
+    """Encode what the feature store lacks of a chunk, and put it there if the chunk is to be kept.
 
-    Returns the encoder's key in the store, errors by image digest, and how many images were encoded.
+    Returns the encoder's key in the store, errors by image digest, how many images were encoded, and for a
+    chunk that is not kept its rows: a mapping from stream name to rows in the order of ``unit.samples``
+    (zeros for images with an error). Texts are always kept.
     """
     wanted = unit.input
     assert isinstance(wanted, FeatureInput)
     encoder = encoder_of(wanted.backbone, wanted.weights, threads)
     key, store = encoder_key(encoder), open_store(cache)
-    kinds = ["class", *(f"layer-{layer:02d}" for layer in wanted.layers)]
-    kinds += [f"window-{size}" for size in wanted.windows]
-    streams = {name: Stream(encoder=key, name=name) for name in kinds}
+    streams = {name: Stream(encoder=key, name=name) for name in stream_names(wanted)}
     digests = [sample.digest for sample in unit.samples]
-    missing = {digest for stream in streams.values() for digest in store.missing(stream, digests)}
-    chosen = [sample for sample in unit.samples if sample.digest in missing]
+    lacking = {name: set(store.missing(stream, digests)) for name, stream in streams.items()}
+    chosen = [s for s in unit.samples if any(s.digest in absent for absent in lacking.values())]
     pixels, errors = pixels_of(chosen, Path(unit.root), encoder.input)
     good = [row for row, sample in enumerate(chosen) if sample.digest not in errors]
-    if good:
-        found = _batches(encoder, pixels[good], wanted)
-        names = [chosen[row].digest for row in good]
-        for name, stream in streams.items():
-            lacking = set(store.missing(stream, names))  # a row that is stored is not stored twice
-            rows = [row for row, digest in enumerate(names) if digest in lacking]
-            if rows:
-                store.write(stream, [names[row] for row in rows], found[name][rows])
+    names = [chosen[row].digest for row in good]
+    found = _batches(encoder, pixels[good], wanted, [name for name in streams if lacking[name]])
     _texts(encoder, store, key, unit.names)
-    return key, errors, len(good)
+    if not unit.keep:
+        return key, errors, len(good), _together(store, streams, digests, names, found, errors)
+    for name, encoded in found.items():
+        rows = [row for row, digest in enumerate(names) if digest in lacking[name]]
+        if rows:  # a row that is stored is not stored twice
+            store.write(streams[name], [names[row] for row in rows], encoded[rows])
+    return key, errors, len(good), None
 
 
-def _batches(
-    encoder: ClipEncoder, pixels: NDArray[np.uint8], wanted: FeatureInput
-) -> dict[str, NDArray[Any]]:
-    """Encode in batches of one size, so that the same images in the same order give the same bits.
+def stream_names(wanted: FeatureInput) -> list[str]:
+    """The kinds of rows that an input is made from."""
+    layers = [f"layer-{layer:02d}" for layer in wanted.layers if wanted.tokens or wanted.nearest]
+    return ["class", *layers, *(f"window-{size}" for size in wanted.windows)]
 
-    Windows are encoded image by image, so they need no filling up.
+
+def _together(
+    store: FeatureStore,
+    streams: dict[str, Stream],
+    digests: list[str],
+    encoded: list[str],
+    found: Rows,
+    errors: dict[str, str],
+) -> Rows:
+    """All rows of a chunk: those just encoded, and the others from the store."""
+    fresh = {digest: row for row, digest in enumerate(encoded)}
+    stored = [digest for digest in digests if digest not in fresh and digest not in errors]
+    together: Rows = {}
+    for name, stream in streams.items():
+        # Rows of a stream that lacked none were not encoded again: they are all in the store.
+        own = fresh if name in found else {}
+        rest = stored if own else [digest for digest in digests if digest not in errors]
+        parts = [found[name]] if own else []
+        parts += [store.read(stream, rest)] if rest else []
+        place = {**own, **{digest: len(own) + row for row, digest in enumerate(rest)}}
+        rows = np.concatenate(parts) if parts else np.zeros((1, 1), np.float32)  # no image could be read
+        together[name] = np.zeros((len(digests), *rows.shape[1:]), rows.dtype)
+        for row, digest in enumerate(digests):
+            if digest in place:
+                together[name][row] = rows[place[digest]]
+    return together
+
+
+def _batches(encoder: Encoder, pixels: NDArray[np.uint8], wanted: FeatureInput, names: list[str]) -> Rows:
+    """Encode in batches of one size, so that an image gets the same bits whatever is encoded with it.
+
+    Only the streams in ``names`` are encoded. Windows are encoded image by image, so they need no filling up.
     """
+    layers = [layer for layer in wanted.layers if f"layer-{layer:02d}" in names]
+    sizes = [size for size in wanted.windows if f"window-{size}" in names]
     found: dict[str, list[NDArray[Any]]] = {}
     for start in range(0, len(pixels), BATCH):
         batch = pixels[start : start + BATCH]
         filled = np.concatenate([batch, np.zeros((BATCH - len(batch), *batch.shape[1:]), np.uint8)])
-        both = {**encoder.images(filled, wanted.layers), **encoder.windows(batch, wanted.windows)}
+        both = encoder.images(filled, layers) if layers or "class" in names else {}
+        if sizes:
+            both.update(encoder.windows(batch, sizes))
         for name, rows in both.items():
             found.setdefault(name, []).append(rows[: len(batch)])
-    return {name: np.concatenate(rows) for name, rows in found.items()}
+    return {name: np.concatenate(rows) for name, rows in found.items() if name in names}
 
 
-def _texts(encoder: ClipEncoder, store: FeatureStore, key: str, names: Iterable[str]) -> None:
+def _texts(encoder: Encoder, store: FeatureStore, key: str, names: Iterable[str]) -> None:
     """Embed the text prompts of some class names, sentence by sentence, each once."""
     from gad.models.clip_text import prompts_for
 
@@ -114,7 +151,7 @@ def text_digest(line: str) -> str:
     return ids.digest(["text", line])
 
 
-def encoder_key(encoder: ClipEncoder) -> str:
+def encoder_key(encoder: Encoder) -> str:
     """Key of an encoder's features: weights, code, preprocessing, precision. Images are 8-bit when they come."""
     return ids.short_id(
         "encoder",
@@ -131,14 +168,20 @@ def encoder_key(encoder: ClipEncoder) -> str:
 
 
 @lru_cache(maxsize=1)
-def encoder_of(backbone: str, weights: str, threads: int) -> ClipEncoder:
+def encoder_of(backbone: str, weights: str, threads: int) -> Encoder:
     """The encoder of this worker process, loaded once. ``weights`` tells a changed file from its old self."""
-    from gad.models.backbones import clip
     from gad.models.backbones.spec import parse
 
     del weights
     torch_threads(threads)
-    return clip.load(parse(backbone))
+    spec = parse(backbone)
+    if spec.family == "timm":
+        from gad.models.backbones import timm_encoder
+
+        return timm_encoder.load(spec)
+    from gad.models.backbones import clip
+
+    return clip.load(spec)
 
 
 def torch_threads(threads: int) -> None:

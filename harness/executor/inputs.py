@@ -19,6 +19,7 @@ from gad.harness.units import PlannedPart, ScoreUnit
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from gad.harness.executor.encode import Rows
     from gad.harness.features.store import FeatureStore
 
 BLOCK = 256  # query images whose patch tokens are in memory at once
@@ -53,12 +54,22 @@ class PixelInputs:
 
 
 class FeatureInputs:
-    """Features of the prompts and then the tests, read from the store; distances per K."""
+    """Features of the prompts and then the tests, read from the store; distances per K.
+
+    ``given`` has rows by image digest that were not kept in the store.
+    """
 
     def __init__(
-        self, folder: Path, unit: ScoreUnit, store: FeatureStore, encoder: str, errors: Mapping[str, str]
+        self,
+        folder: Path,
+        unit: ScoreUnit,
+        store: FeatureStore,
+        encoder: str,
+        errors: Mapping[str, str],
+        given: Mapping[str, tuple[Rows, int]],
     ) -> None:
         self.folder, self.unit, self.store, self.encoder = folder, unit, store, encoder
+        self.given = given
         self.unreadable = errors
         self.files: dict[str, str] = {}
         if any(s.digest in errors for s in unit.tests):
@@ -70,9 +81,9 @@ class FeatureInputs:
         self._save("class", self._rows("class", everything))
         for layer in sorted({layer for each in wanted if each.tokens for layer in each.layers}):
             self._save(f"layer-{layer:02d}", self._rows(f"layer-{layer:02d}", everything))
-        for layer in sorted({layer for each in wanted if each.nearest for layer in each.layers}):
-            self._nearest(layer, sorted({part.shots for part in unit.parts}))
-        for size in sorted({size for each in wanted for size in each.windows}):
+        for name in sorted({name for each in wanted if each.nearest for name in _compared(each)}):
+            self._nearest(name, sorted({part.shots for part in unit.parts}))
+        for size in sorted({size for each in wanted if not each.nearest for size in each.windows}):
             self._save(f"window-{size}", self._rows(f"window-{size}", everything))
         if any(each.text for each in wanted):
             self._save("text", text_embeddings(store, encoder, unit.text))
@@ -81,32 +92,42 @@ class FeatureInputs:
         wanted = part.input
         assert isinstance(wanted, FeatureInput)
         layers = {str(layer): f"layer-{layer:02d}" for layer in wanted.layers}
+        windows = {str(size): f"window-{size}" for size in wanted.windows}
+
+        def files(names: dict[str, str], asked: bool, end: str = "") -> dict[str, str]:
+            return {n: self.files[name + end] for n, name in names.items()} if asked else {}
+
         return {
             "kind": "features",
             "first_query": len(self.prompts),
             "class": self.files["class"],
-            "tokens": {n: self.files[name] for n, name in layers.items()} if wanted.tokens else {},
-            "nearest": {n: self.files[f"{name}-K{part.shots}"] for n, name in layers.items()}
-            if wanted.nearest
-            else {},
+            "tokens": files(layers, wanted.tokens),
+            "windows": files(windows, not wanted.nearest),
+            "nearest": files(layers, wanted.nearest, f"-K{part.shots}"),
+            "nearest_windows": files(windows, wanted.nearest, f"-K{part.shots}"),
             "texts": self.files["text"] if wanted.text else None,
-            "windows": {str(size): self.files[f"window-{size}"] for size in wanted.windows},
         }
 
     def _rows(self, name: str, samples: Sequence[Sample]) -> NDArray[Any]:
         from gad.harness.features.shards import Stream
 
-        return self.store.read(Stream(encoder=self.encoder, name=name), [s.digest for s in samples])
+        stored = [s.digest for s in samples if s.digest not in self.given]
+        kept = self.store.read(Stream(encoder=self.encoder, name=name), stored) if stored else None
+        if kept is not None and len(stored) == len(samples):
+            return kept
+        following = iter(() if kept is None else kept)
+        pairs = (self.given.get(s.digest) for s in samples)
+        rows = [next(following) if pair is None else pair[0][name][pair[1]] for pair in pairs]
+        return np.stack(rows)
 
     def _save(self, name: str, rows: NDArray[Any]) -> None:
         self.files[name] = str(self.folder / f"{name}.npy")
         np.save(self.files[name], rows, allow_pickle=False)
 
-    def _nearest(self, layer: int, shots: list[int]) -> None:
-        """Distances of every query patch to the nearest patch of the first K prompts, for each K."""
+    def _nearest(self, name: str, shots: list[int]) -> None:
+        """Distances of every query patch or window to the nearest of the first K prompts, for each K."""
         from gad.harness.features.nearest import RunningNearest
 
-        name = f"layer-{layer:02d}"
         prompts = self._rows(name, self.prompts)
         found: dict[int, list[NDArray[np.float32]]] = {k: [] for k in shots}
         for start in range(0, len(self.unit.tests), BLOCK):
@@ -118,6 +139,14 @@ class FeatureInputs:
         for k, blocks in found.items():
             if blocks:
                 self._save(f"{name}-K{k}", np.concatenate(blocks))
+
+
+def _compared(wanted: FeatureInput) -> list[str]:
+    """Streams whose rows are compared with those of the prompts."""
+    return [
+        *(f"layer-{layer:02d}" for layer in wanted.layers),
+        *(f"window-{size}" for size in wanted.windows),
+    ]
 
 
 def text_embeddings(store: FeatureStore, encoder: str, text: str) -> NDArray[np.float32]:

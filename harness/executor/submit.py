@@ -10,14 +10,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gad.harness import lacking, registry, sources, units, version
 from gad.harness import plan as planning
-from gad.harness import registry, sources, units, version
 from gad.harness import work as making
 from gad.harness.errors import DataError, StoreError
 from gad.harness.executor import trainings
 from gad.harness.nouns import Grid, Job
 from gad.harness.plan import Only, Plan
-from gad.harness.store import read, runs, segments
+from gad.harness.store import manifests, read, runs, segments
 from gad.harness.store.layout import Layout
 
 if TYPE_CHECKING:
@@ -28,7 +28,10 @@ LEAST_FREE_BYTES = 200_000_000
 
 @dataclass(frozen=True)
 class Settings:
-    """Where and how a grid runs; none of it changes a score."""
+    """Where and how a grid runs; none of it changes a score.
+
+    ``max_failures``: stop when so many parts have failed; below 1 it is a fraction of the parts to run.
+    """
 
     data: Path
     results: Path
@@ -37,6 +40,8 @@ class Settings:
     workers: int | None = None
     threads: int = 1
     retry_failed: bool = False
+    stream: bool = False
+    max_failures: float | None = None
     only: Only | None = None
     most_jobs: int | None = None
     command: str = ""
@@ -66,10 +71,18 @@ def submit(grid: Grid, settings: Settings) -> Outcome:
     known = registry.load()
     plan = make_plan(grid, settings, known, prepare_bundled=True)
     if plan.missing:
-        raise DataError("missing:\n  " + "\n  ".join(plan.missing), fix="Nothing was started.")
+        texts = [lack.text for lack in lacking.find(plan)]
+        raise DataError("missing:\n  " + "\n  ".join(texts), fix="Nothing was started.")
     wanted = frozenset({"new", "failed"} if settings.retry_failed else {"new"})
-    work = making.make(plan, wanted, lambda name: trainings.find(settings.cache, name) is not None)
+    work = making.make(
+        plan,
+        wanted,
+        lambda name: trainings.find(settings.cache, name) is not None,
+        stream=settings.stream,
+    )
     outcome = Outcome(plan, new_parts=work.parts)
+    if work.parts and settings.address is None:
+        lacking.fetch_weights(plan)
     if work.parts:
         _run(plan, work, settings, known, outcome)
     elif {job.job_id for job in plan.jobs} - set(_job_states(settings.results)):
@@ -133,6 +146,9 @@ def _job_states(results: Path) -> dict[str, str]:
 
 
 def _record_run(plan: Plan, settings: Settings) -> str:
+    for source in plan.sources.values():
+        if source.prepared:
+            manifests.keep(settings.results, source.prepared)
     return runs.write(
         settings.results,
         grid=plan.grid,
@@ -170,7 +186,12 @@ def _run(
                     cache=str(settings.cache.absolute()),
                 )
                 jobs_of = _jobs_of(plan.jobs).__getitem__
-                Driver(work, order, jobs_of, progress, recorder).run(cpus, stop)
+                most = settings.max_failures
+                if most is not None and most < 1:
+                    most = most * work.parts
+                Driver(work, order, jobs_of, progress, recorder, most).run(cpus, stop)
+                if most is not None and progress.counts.parts_failed > most:
+                    print(f"stopped: {progress.counts.parts_failed} parts have failed", file=sys.stderr)
             progress.counts.recorded = recorder.written
         finally:
             progress.close(note="stopped" if stop.asked else "")

@@ -13,6 +13,7 @@ import ray
 
 from gad.harness.executor import trainings
 from gad.harness.executor.encode import decode, encode, open_store, torch_threads
+from gad.harness.executor.given import bring
 from gad.harness.executor.inputs import FeatureInputs, Inputs, PixelInputs
 from gad.harness.executor.score import Order, score
 from gad.harness.executor.train import train
@@ -51,15 +52,16 @@ class Encoded(Frozen):
 
 @ray.remote(num_cpus=1, num_returns=2, max_retries=RETRIES, scheduling_strategy="SPREAD")
 def encode_task(unit: EncodeUnit, order: Order, driver: int) -> tuple[Any, Encoded]:
-    """Pixels stay in Ray's object store, features in the feature store; the rest goes home."""
+    """Pixels and features that are not kept stay in Ray's object store; the rest goes home."""
     started = time.time()
-    pixels, encoder, count = None, "", len(unit.samples)
+    rows: Any = None
+    encoder, count = "", len(unit.samples)
     if isinstance(unit.input, ImageInput):
-        pixels, errors = decode(unit)
+        rows, errors = decode(unit)
     else:
-        encoder, errors, count = encode(unit, Path(order.cache), order.threads)
+        encoder, errors, count, rows = encode(unit, Path(order.cache), order.threads)
     record = _task("encode", order.run_id, driver, started, dataset=unit.dataset, category="", images=count)
-    return pixels, Encoded(record=record, errors=errors, encoder=encoder)
+    return rows, Encoded(record=record, errors=errors, encoder=encoder)
 
 
 class Trained(Frozen):
@@ -75,7 +77,9 @@ def train_task(unit: TrainUnit, order: Order, driver: int, *chunks: Any) -> Trai
     """Train once; ``chunks`` are the auxiliary set's, as for :func:`score_task`."""
     started = time.time()
     error = ""
-    if trainings.find(Path(order.cache), unit.unit_id) is None:
+    if trainings.find(Path(order.cache), unit.unit_id) is None and unit.checkpoint:
+        error = bring(unit, order)
+    elif trainings.find(Path(order.cache), unit.unit_id) is None:
         torch_threads(order.threads)
         errors = {digest: text for encoded in chunks[2::3] for digest, text in encoded.errors.items()}
         store, key = open_store(Path(order.cache)), chunks[2].encoder
@@ -97,8 +101,8 @@ def score_task(
 ) -> Iterator[PartRecord | TaskRecord]:
     """Yields a PartRecord as each part ends, then one TaskRecord.
 
-    ``given`` starts with so many ``trained``, and then repeats (encode unit, pixels or None, Encoded)
-    for each encoded chunk of the unit.
+    ``given`` starts with so many ``trained``, and then repeats (encode unit, pixels or rows or None,
+    Encoded) for each encoded chunk of the unit.
     """
     started = time.time()
     untrained = {ended.training_id: ended.error for ended in given[:trained] if ended.error}
@@ -129,13 +133,20 @@ def _inputs(folder: Path, unit: ScoreUnit, order: Order, chunks: tuple[Any, ...]
         return PixelInputs(folder, unit, images, errors)
     torch_threads(order.threads)
     store, key = open_store(Path(order.cache)), chunks[2].encoder
+    given = {
+        sample.digest: (rows, row)
+        for chunk, rows in zip(chunks[::3], chunks[1::3], strict=True)
+        if rows is not None
+        for row, sample in enumerate(chunk.samples)
+    }
     try:
-        return FeatureInputs(folder, unit, store, key, errors)
+        return FeatureInputs(folder, unit, store, key, errors, given)
     except MissingFeatures:
         # A damaged shard was set aside, or this node does not see the others' store: encode again here.
         for chunk in chunks[::3]:
-            encode(chunk, Path(order.cache), order.threads)
-        return FeatureInputs(folder, unit, store, key, errors)
+            if chunk.keep:
+                encode(chunk, Path(order.cache), order.threads)
+        return FeatureInputs(folder, unit, store, key, errors, given)
 
 
 @ray.remote(num_cpus=0, max_retries=0)

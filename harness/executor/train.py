@@ -5,16 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gad.harness.errors import ModelError
 from gad.harness.executor import trainings
 from gad.harness.executor.inputs import text_embeddings
 from gad.harness.executor.score import Order, in_memory
 from gad.harness.executor.supervise import Child, ChildEnded
 from gad.harness.features.shards import Stream
-from gad.harness.nouns import FeatureInput
+from gad.harness.nouns import FeatureInput, Limits
 from gad.harness.units import TrainUnit
 
 if TYPE_CHECKING:
@@ -22,41 +23,63 @@ if TYPE_CHECKING:
 
 
 def train(unit: TrainUnit, order: Order, store: FeatureStore, encoder: str, errors: Mapping[str, str]) -> str:
-    """Train, keep the checkpoint, and return "" or what went wrong."""
+    """Train, keep the checkpoint in the cache, and return "" or what went wrong."""
+    info = order.methods[unit.method_key].info
+    with in_memory() as folder:
+        try:
+            story = train_into(folder, unit, info, order.limits, order.threads, store, encoder, errors)
+        except ModelError as error:
+            return str(error)
+        trainings.keep(Path(order.cache), unit.unit_id, folder / trainings.CHECKPOINT, story)
+    return ""
+
+
+def train_into(
+    folder: Path,
+    unit: TrainUnit,
+    info: str,
+    limits: Limits,
+    threads: int,
+    store: FeatureStore,
+    encoder: str,
+    errors: Mapping[str, str],
+) -> dict[str, Any]:
+    """Train in a process of its own; the checkpoint and those after each epoch go into ``folder``.
+
+    Returns the training's story: what was trained on what, the loss of every step, seconds. Raises
+    ModelError with what went wrong.
+    """
     unreadable = [errors[sample.digest] for sample in unit.samples if sample.digest in errors]
     if unreadable:
-        return f"{unreadable[0]} (in the auxiliary set {unit.dataset})"
-    with in_memory() as folder:
-        message = {
-            "do": "train",
-            **_arrays(folder, unit, store, encoder),
-            "shots": unit.shots,
-            "seed": unit.training_seed,
-            "info": order.methods[unit.method_key].info,
-            "options": json.loads(unit.options),
-            "out": str(folder / "checkpoint.safetensors"),
-        }
-        child = Child(order.threads)
-        try:
-            reply = child.ask(message, order.limits)
-        except ChildEnded as ended:
-            return f"{ended}; last output: {child.last_output[-500:]}"
-        finally:
-            child.close()
-        if "error" in reply:
-            return f"{reply['error_type']}: {reply['error']}\n{reply['traceback'][-2000:]}"
-        story = {
-            "model": unit.model,
-            "options": json.loads(unit.options),
-            "auxiliary": unit.dataset,
-            "shots": unit.shots,
-            "training_seed": unit.training_seed,
-            "encoder": encoder,
-            "losses": reply["losses"],
-            "seconds": reply["seconds"],
-        }
-        trainings.keep(Path(order.cache), unit.unit_id, folder / "checkpoint.safetensors", story)
-    return ""
+        raise ModelError(f"{unreadable[0]} (in the auxiliary set {unit.dataset})")
+    header = {
+        "model": unit.model,
+        "options": json.loads(unit.options),
+        "auxiliary": unit.dataset,
+        "shots": unit.shots,
+        "training_seed": unit.training_seed,
+        "encoder": encoder,
+    }
+    message = {
+        "do": "train",
+        "header": header,
+        **_arrays(folder, unit, store, encoder),
+        "shots": unit.shots,
+        "seed": unit.training_seed,
+        "info": info,
+        "options": header["options"],
+        "out": str(folder),
+    }
+    child = Child(threads)
+    try:
+        reply = child.ask(message, limits)
+    except ChildEnded as ended:
+        raise ModelError(f"{ended}; last output: {child.last_output[-500:]}") from ended
+    finally:
+        child.close()
+    if "error" in reply:
+        raise ModelError(f"{reply['error_type']}: {reply['error']}\n{reply['traceback'][-2000:]}")
+    return {**header, "losses": reply["losses"], "seconds": reply["seconds"]}
 
 
 def _arrays(folder: Path, unit: TrainUnit, store: FeatureStore, encoder: str) -> dict[str, object]:
@@ -67,6 +90,8 @@ def _arrays(folder: Path, unit: TrainUnit, store: FeatureStore, encoder: str) ->
     names = [category for category, _ in unit.texts]
     files = {
         "class": store.read(Stream(encoder=encoder, name="class"), digests),
+        "ids": np.array([sample.id for sample in unit.samples]),
+        "splits": np.array([sample.split == "test" for sample in unit.samples], dtype=np.int8),
         "labels": np.array([sample.label for sample in unit.samples], dtype=np.int8),
         "categories": np.array([names.index(sample.category) for sample in unit.samples], dtype=np.int64),
     }

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from gad.harness import atomic
+from gad.harness.errors import ModelError
 
 CHECKPOINT, STORY = "checkpoint.safetensors", "training.json"
 
@@ -35,6 +36,27 @@ def find(cache: Path, training_id: str) -> Path | None:
     if home.exists():
         os.replace(home, atomic.temporary_name(home))
     return None
+
+
+def header(checkpoint: Path) -> dict[str, Any]:
+    """What a checkpoint says of itself: model, options, auxiliary set, shots, training seed, encoder's key.
+
+    Raises ModelError for a file that is not a checkpoint written here.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(checkpoint, framework="numpy") as opened:
+            found: dict[str, Any] = json.loads((opened.metadata() or {}).get("gad", "{}"))
+    except (OSError, SafetensorError, ValueError) as error:
+        raise ModelError(
+            f"{checkpoint} is not a checkpoint: {error}", fix="Name one that `harness train` wrote."
+        ) from error
+    if not found:
+        raise ModelError(
+            f"{checkpoint} does not say what it was trained for", fix="Name one that `harness train` wrote."
+        )
+    return found
 
 
 def keep(cache: Path, training_id: str, checkpoint: Path, story: dict[str, Any]) -> Path:

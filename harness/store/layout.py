@@ -3,6 +3,7 @@
 results.duckdb          the published database: open it as long as you like, it is replaced whole
 segments/*.parquet      finished parts and task records: the truth, everything else can be rebuilt
 runs/<run>.json         what each submit planned: its jobs, prompts, grid and environment
+manifests/<hash>.parquet   what the data of these results were, by fingerprint
 live/<run>.json         progress of a run that is going on (may vanish)
 damaged/                segments that failed their checksum, kept for inspection
 .ingest/                the ingester's own database and lock
@@ -29,6 +30,10 @@ class Layout:
     @property
     def runs(self) -> Path:
         return self.root / "runs"
+
+    @property
+    def manifests(self) -> Path:
+        return self.root / "manifests"
 
     @property
     def live(self) -> Path:

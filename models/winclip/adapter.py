@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from gad.harness.adapter import FeatureAdapter, Features, called_too_early
+from gad.harness.adapter import Explanation, FeatureAdapter, Features, called_too_early
 from gad.models.text_prior import text_prior
-from gad.models.winclip.score import SCALES, association_map, image_score
+from gad.models.winclip.score import SCALES, combined, grid_side, image_score
 
 if TYPE_CHECKING:
     import numpy as np
@@ -18,28 +18,31 @@ if TYPE_CHECKING:
 class WinCLIP(FeatureAdapter):
     """Score: ``(text prior + max of association map) / 2``, in 0..1."""
 
-    references: tuple[torch.Tensor, torch.Tensor, torch.Tensor] | None = None
+    shots = 0
 
     def prepare(self, prompts: Features) -> None:
-        self.references = compared(prompts)
+        """Distances to the prompts come with the queries: there is nothing to remember of them."""
+        self.shots = len(prompts)
 
-    def score(self, queries: Features) -> NDArray[np.float32]:
-        if self.references is None:
+    def score(self, queries: Features) -> NDArray[np.floating]:
+        return self.explain(queries).scores
+
+    def explain(self, queries: Features) -> Explanation:
+        """Parts: ``text_score`` and ``patch_score`` (the association map's maximum), whose mean is the score."""
+        if not self.shots:
             raise called_too_early(self)
         assert queries.text is not None
         normal, anomalous = tensor(queries.text)
         prior = text_prior(tensor(queries.class_tokens), normal, anomalous)
-        found: NDArray[np.float32] = image_score(
-            prior, association_map(*compared(queries), self.references)
-        ).numpy()
-        return found
-
-
-def compared(features: Features) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """What is compared with the prompts: windows at both scales, and the last block's patch tokens."""
-    (patches,) = features.tokens.values()
-    small, medium = (tensor(features.windows[size]) for size in SCALES)
-    return small, medium, tensor(patches)
+        small, medium = (tensor(queries.nearest_windows[size]) for size in SCALES)
+        (patches,) = queries.nearest.values()
+        association = combined(small, medium, tensor(patches))
+        side = grid_side(association.shape[1])
+        return Explanation(
+            scores=image_score(prior, association).numpy(),
+            parts={"text_score": prior.numpy(), "patch_score": association.amax(dim=-1).numpy()},
+            maps=association.unflatten(1, (side, side)).numpy(),
+        )
 
 
 def tensor(rows: NDArray[np.floating]) -> torch.Tensor:

@@ -12,7 +12,7 @@ class Options(Frozen):
 
 
 def inputs(options: Options) -> FeatureInput:
-    return FeatureInput(backbone=options.backbone, layers=(-1,), tokens=True, text=True, windows=(2, 3))
+    return FeatureInput(backbone=options.backbone, layers=(-1,), nearest=True, text=True, windows=(2, 3))
 
 
 INFO = ModelInfo(

@@ -1,0 +1,91 @@
+"""What commands that need no grid are told on the command line: a model with options, and image files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from gad.harness.nouns import Input, ModelInfo
+    from gad.harness.registry import Model
+
+
+def chosen_model(
+    model: str, option: list[str], backbone: str, base: dict[str, Any] | None = None
+) -> tuple[Model, Any, Input]:
+    """A registered model, its options (``NAME=VALUE`` each, over ``base``), and what it then wants to see."""
+    from gad.harness import registry
+    from gad.harness.errors import UsageError
+    from gad.harness.methods import input_of
+    from gad.harness.nouns import ModelChoice
+
+    found = registry.load().find(model)
+    info, chosen = found.info, {**(base or {}), **_options(found.info, option)}
+    if "backbone" in info.options.model_fields:
+        chosen["backbone"] = backbone or chosen.get("backbone") or info.default_backbone
+    elif backbone:
+        raise UsageError(
+            f"{model} looks at images themselves and has no backbone", fix="Leave --backbone away."
+        )
+    options = _validated(info, chosen)
+    return found, options, input_of(found, ModelChoice(name=model, options=options.model_dump(mode="json")))
+
+
+def _options(info: ModelInfo, given: list[str]) -> dict[str, Any]:
+    """Options as a grid file would read them."""
+    import yaml
+
+    from gad.harness.errors import UsageError, did_you_mean
+
+    known = list(info.options.model_fields)
+    chosen: dict[str, Any] = {}
+    for item in given:
+        name, equals, value = item.partition("=")
+        if not equals or name not in known:
+            raise UsageError(
+                f"--option {item!r}: {info.name} has no option {name!r}.{did_you_mean(name, known)}"
+                if equals
+                else f"--option {item!r} is not NAME=VALUE",
+                fix=f"Its options: {', '.join(known) or 'none'}.",
+            )
+        chosen[name] = yaml.safe_load(value)
+    return chosen
+
+
+def _validated(info: ModelInfo, chosen: dict[str, Any]) -> Any:
+    from pydantic import ValidationError
+
+    from gad.harness.errors import UsageError
+
+    try:
+        return info.options.model_validate(chosen)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        name = ".".join(map(str, first["loc"]))
+        raise UsageError(
+            f"option {name} of {info.name}: {first['msg']}", fix="`harness models list` shows the defaults."
+        ) from error
+
+
+def listed(places: Sequence[Path], what: str) -> list[Path]:
+    """Image files among ``places``, and in the folders among them (at any depth), in name order.
+
+    A file that is named itself is taken whatever its suffix. UsageError when a place does not exist, or a
+    folder holds no image.
+    """
+    from gad.datasets.trees import is_image
+    from gad.harness.errors import UsageError
+
+    found: list[Path] = []
+    for place in places:
+        if place.is_dir():
+            inside = sorted(path for path in place.rglob("*") if path.is_file() and is_image(path))
+            if not inside:
+                raise UsageError(f"{what}: no image files in {place}", fix="Name the folder that holds them.")
+            found += inside
+        elif place.exists():
+            found.append(place)
+        else:
+            raise UsageError(f"{what}: there is no {place}", fix="Check the path.")
+    return found

@@ -1,0 +1,72 @@
+"""`harness train`: one training, outside of any grid."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gad.harness.cli.chosen import chosen_model
+from gad.harness.cli.common import CACHE, DATA, AsJson, CacheDir, DataDir, print_json
+
+
+def train(
+    model: Annotated[str, typer.Option(help="A detector that is trained (`harness models list`).")],
+    auxiliary: Annotated[
+        str, typer.Option(help="The labelled dataset to train on: a name, or a folder in MVTec layout.")
+    ],
+    shots: Annotated[int, typer.Option(min=1, help="K.")],
+    out: Annotated[Path, typer.Option(help="A new folder for the checkpoint and its loss curve.")],
+    training_seed: Annotated[int, typer.Option(min=0, help="Draws the batches and the first weights.")] = 10,
+    backbone: Annotated[str, typer.Option(help="NAME:TAG, NAME:FILE or tiny.")] = "",
+    option: Annotated[
+        list[str] | None, typer.Option(help="NAME=VALUE of the model's options; may be given several times.")
+    ] = None,
+    data: DataDir = DATA,
+    cache: CacheDir = CACHE,
+    threads: Annotated[int, typer.Option(min=1, help="Threads (another number may change last bits).")] = 1,
+    as_json: AsJson = False,
+) -> None:
+    """Train a detector on an auxiliary set. The same command gives the same weights."""
+    from gad.datasets import catalog
+    from gad.datasets.prepare import ensure_bundled, is_path, prepare
+    from gad.harness import manifest
+    from gad.harness.errors import UsageError
+    from gad.harness.executor.train_alone import train_alone
+    from gad.harness.nouns import FeatureInput
+
+    found, options, wanted = chosen_model(model, option or [], backbone)
+    if not found.info.trained or not isinstance(wanted, FeatureInput):
+        raise UsageError(f"{model} is not trained", fix="`harness score` and grids run it as it is.")
+    if is_path(auxiliary):
+        prepared = prepare(auxiliary, None, data)
+    elif catalog.find(auxiliary).bundled:
+        prepared = ensure_bundled(auxiliary, data)
+    else:
+        prepared = manifest.load(data, auxiliary)
+    story = train_alone(
+        found,
+        options,
+        wanted,
+        prepared,
+        shots,
+        training_seed,
+        out,
+        cache,
+        threads,
+        lambda text: print(text, file=sys.stderr, flush=True),
+    )
+    losses = story["losses"]
+    summary = {
+        "checkpoint": str(out / "checkpoint.safetensors"),
+        "steps": len(losses),
+        "first_loss": losses[0] if losses else None,
+        "last_loss": losses[-1] if losses else None,
+        "seconds": story["seconds"],
+    }
+    if as_json:
+        print_json(summary)
+    else:
+        print(f"{summary['checkpoint']}: {len(losses)} steps in {story['seconds']:.0f} s")
