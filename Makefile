@@ -1,5 +1,6 @@
 # make demo     install, run the demo grid, print its table, serve the leaderboard (DEMO_SERVE=0: do not serve)
 # make test     install, then style, types and the whole test suite
+# make bench    what sharing is worth on this machine, as ratios
 # make install  the environment alone
 
 PYTHON ?= python3
@@ -10,7 +11,7 @@ DEMO_DIR ?= .
 
 ROOTS := harness models datasets leaderboard grids
 
-.PHONY: demo test install check screenshots clean
+.PHONY: demo test bench install check screenshots clean
 
 install: $(VENV)/.installed
 
@@ -39,6 +40,10 @@ check: install .typing/gad
 
 test: check
 	$(BIN)/python -m pytest
+
+# Ratios against the naive way, on this machine (some minutes; leave it alone meanwhile).
+bench: install
+	$(BIN)/python benchmarks/run.py
 
 # The README's picture, from the demo's results.
 screenshots: install
