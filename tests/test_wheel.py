@@ -73,10 +73,11 @@ def test_a_grid_runs_from_an_empty_folder(wheel: Path, tmp_path: Path) -> None:
         check=True,
     )
     assert where.stdout.startswith(str(home))
-    harness("submit", "--grid", "demo", "--only", "dataset=digits-multi-class,shots=2")
+    chosen = "model=pixel-knn,model=winclip,dataset=digits-multi-class,shots=2"
+    harness("submit", "--grid", "demo", "--only", chosen)
     rows = [row for row in json.loads(harness("results", "--json")) if row["n_seeds"]]
     assert {(row["dataset"], row["shots"]) for row in rows} == {("digits-multi-class", 2)}
     assert {(row["model"], row["n_seeds"], row["complete"]) for row in rows} == {
         ("pixel-knn", 3, True),
-        ("pixel-gaussian", 3, True),
+        ("winclip", 3, True),
     }

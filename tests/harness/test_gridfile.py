@@ -16,6 +16,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import ConfigDict, Field, model_validator
 
+from gad.datasets import catalog
+from gad.harness import registry
 from gad.harness.errors import GridError
 from gad.harness.gridfile import Known, load, parse, shipped
 from gad.harness.nouns import DatasetInfo, Frozen, Grid, ImageInput, ModelInfo
@@ -556,13 +558,15 @@ def test_a_pipe(tmp_path: Path) -> None:
 def test_shipped_grids(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert "demo" in shipped()
-    grid = load("demo", KNOWN)
+    known = Known(registry.load().infos, catalog.DATASETS)
+    grid = load("demo", known)
     assert grid.name == "demo"
-    assert [choice.name for choice in grid.models] == ["pixel-knn", "pixel-gaussian"]
+    assert [choice.name for choice in grid.models] == ["inctrl", "winclip", "patchcore", "pixel-knn"]
+    assert {choice.options.get("backbone", "tiny") for choice in grid.models} == {"tiny"}
     assert grid.datasets == ("digits-one-vs-all", "digits-multi-class", "textures")
     assert (grid.shots, grid.seeds) == ((2, 4, 8), (0, 1, 2))
     Path("demo").mkdir()
-    assert load("demo", KNOWN) == grid
+    assert load("demo", known) == grid
 
 
 def test_importing_is_light() -> None:
@@ -678,6 +682,7 @@ good_grids = st.fixed_dictionaries(
         "shots": several(st.integers(1, 2**31 - 1)),
         "seeds": several(st.integers(0, 2**31 - 1)),
         "training_seeds": several(st.integers(0, 2**31 - 1)),
+        "prompts": st.just({}),
         "auxiliary": st.just({}) | st.just({"default": "mvtec", "/usr": "/etc"}),
         "backbone": st.text(st.characters(categories=["L", "N", "P"])),
         "precision": st.sampled_from(["fp32", "bf16", "fp16"]),

@@ -14,7 +14,7 @@ import numpy as np
 
 from gad.models.backbones.tiny.glyphs import GLYPHS
 from gad.models.backbones.tiny.marks import MARKS
-from gad.models.backbones.tiny.scenes import FAMILIES
+from gad.models.backbones.tiny.patterns import FAMILIES
 
 FORBIDDEN = ("wood", "fabric", "tile", "brush", "metal", "leather", "mesh")  # as parts of words, too
 

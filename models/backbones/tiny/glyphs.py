@@ -16,7 +16,7 @@ import torch.nn.functional as F  # noqa: N812 - its usual name
 from numpy.typing import NDArray
 from torch import Tensor
 
-from gad.models.backbones.tiny.marks import Pick, distance
+from gad.models.backbones.tiny.shapes import Pick, distance
 
 Points = list[tuple[float, float]]
 

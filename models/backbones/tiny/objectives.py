@@ -21,7 +21,7 @@ SCALE = 100.0  # of cosines, in zero-shot use
 class Heads(nn.Module):
     """Throw-away parameters: linear readers of patch tokens, scales and offsets of the residuals."""
 
-    def __init__(self, width: int, layers: int) -> None:
+    def __init__(self, width: int, layers: int, embedding: int) -> None:
         super().__init__()
         self.flaw = nn.ModuleList(
             nn.Sequential(nn.LayerNorm(width), nn.Linear(width, 1)) for _ in range(layers)
@@ -29,6 +29,9 @@ class Heads(nn.Module):
         self.glyph = nn.ModuleList(
             nn.Sequential(nn.LayerNorm(width), nn.Linear(width, len(GLYPHS))) for _ in range(layers)
         )
+        # Of the embedding: flawed or not, the family, the glyph.
+        self.whole = nn.Linear(embedding, 1)
+        self.family, self.drawn = nn.Linear(embedding, len(FAMILIES)), nn.Linear(embedding, len(GLYPHS))
         self.scale = nn.Parameter(torch.tensor([4.5, 4.0]))  # logarithms: surfaces, glyphs
         self.offset = nn.Parameter(torch.tensor([0.03, 0.08]))
         self.names = nn.Parameter(torch.tensor(2.7))
@@ -62,15 +65,14 @@ def closest(queries: Tensor, prompts: Tensor, hidden: Tensor | None = None) -> T
 
 def surface_residual(heads: Heads, tokens: list[Tensor], batch: Surfaces) -> dict[str, Tensor]:
     """``tokens``: per layer ``[groups, 4, patches, width]``. The whole images are each other's prompt."""
-    gaps, strange = [], []
+    gaps = []
     for layer in tokens:
         unit = F.normalize(layer.float(), dim=-1)
         both = unit[:, :2].flatten(1, 2)
         flawed = closest(unit[:, 2:].flatten(1, 2), both).unflatten(1, (2, -1))
         whole = closest(unit[:, :2], unit[:, :2].flip(1))
         gaps.append(torch.cat([whole, flawed], 1))
-        strange.append(closest(unit[:, 0], both.roll(1, 0)))
-    gap, far = torch.stack(gaps).mean(0), torch.stack(strange).mean(0)
+    gap = torch.stack(gaps).mean(0)
     scale, offset = heads.scale[0].exp(), heads.offset[0]
     score = soft_max(gap)
     bad = (batch.flawed > 0).any(-1)[:, 2:]
@@ -78,7 +80,6 @@ def surface_residual(heads: Heads, tokens: list[Tensor], batch: Surfaces) -> dic
     return {
         "patch": balanced(scale * (gap - offset), batch.flawed),
         "rank": (pairs * bad[..., None]).mean(),
-        "strange": F.softplus(-scale * (far - offset)).mean(),
     }
 
 
@@ -111,6 +112,18 @@ def readers(heads: Heads, surfaces: list[Tensor], drawings: list[Tensor], s: Sur
         wanted = d.glyphs.repeat_interleave(len(answers) // len(d.glyphs))
         total = total + 0.5 * F.cross_entropy(answers, wanted)
     return total / len(surfaces)
+
+
+def embedding_readers(heads: Heads, surfaces: Tensor, drawings: Tensor, s: Surfaces, d: Drawings) -> Tensor:
+    """The state, the family and the glyph, read from the embeddings (not normalised)."""
+    state = heads.whole(surfaces)[..., 0]
+    wanted = (s.flawed > 0).any(-1).float()
+    pairs = F.softplus(-(state[:, 2:, None] - state[:, None, :2])) * wanted[:, 2:, None]
+    family = F.cross_entropy(heads.family(surfaces).flatten(0, 1), s.families.repeat_interleave(4))
+    drawn = F.cross_entropy(
+        heads.drawn(drawings).flatten(0, 1), d.glyphs.repeat_interleave(drawings.shape[1])
+    )
+    return F.binary_cross_entropy_with_logits(state, wanted) + pairs.mean() + 0.2 * family + 0.2 * drawn
 
 
 def surface_captions(
