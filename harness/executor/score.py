@@ -22,7 +22,7 @@ from gad.harness.nouns import Frozen, Limits, Sample, Scores
 from gad.harness.store.records import PartRecord
 from gad.harness.units import PlannedPart, ScoreUnit
 
-IDLE_CHILDREN = 2
+IDLE_CHILDREN = 4  # as many methods as usually share a unit; each holds some hundred MB
 MEMORY_PREFIX = "gad-"
 
 

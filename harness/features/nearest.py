@@ -16,6 +16,9 @@ import torch
 from gad.harness.errors import DataError
 
 
+TOGETHER = 16  # query images whose products are looked through at once
+
+
 class RunningNearest:
     """Nearest prompt patch of every query patch, over the prompts added so far.
 
@@ -45,6 +48,7 @@ class RunningNearest:
         self._prompt_patches = 0
         self._query = torch.empty((patches, width), dtype=torch.float32, device=device)
         self._products = torch.empty((0, 0), dtype=torch.float32, device=device)
+        self._held = torch.empty((0, 0, 0), dtype=torch.float32, device=device)
         self._inverse = torch.empty((count, patches), dtype=torch.float32, device=device)  # 1 / length
         for image in range(count):
             self._query.copy_(self.queries[image])
@@ -68,20 +72,28 @@ class RunningNearest:
         across = (values * inverse[:, None]).t().contiguous()
         if not self.prompts:
             self._prompt_patches = patches
-            self._products = torch.empty(
-                (len(self._query), patches), dtype=torch.float32, device=self.queries.device
-            )
-        for image in range(len(self.queries)):
-            self._query.copy_(self.queries[image])
-            torch.mm(self._query, across, out=self._products)
-            # The query's length changes no order, so only the largest product is divided by it, in the end.
-            # Of equal products max takes the first, and `>` keeps the earlier prompt.
-            best, patch = self._products.max(dim=1)
-            nearer = best > self._largest[image]
-            self._largest[image] = torch.where(nearer, best, self._largest[image])
-            found = (patch + self.prompts * patches).to(torch.int32)
-            self._index[image] = torch.where(nearer, found, self._index[image])
+            of_one = (len(self._query), patches)
+            self._products = torch.empty(of_one, dtype=torch.float32, device=self.queries.device)
+            self._held = torch.empty((TOGETHER, *of_one), dtype=torch.float32, device=self.queries.device)
+        for start in range(0, len(self.queries), TOGETHER):
+            self._compare(slice(start, start + TOGETHER), across)
         self.prompts += 1
+
+    def _compare(self, images: slice, across: torch.Tensor) -> None:
+        """Products image by image; what only picks among them, and so rounds nothing, for some together."""
+        queries = self.queries[images]
+        held = self._held[: len(queries)]
+        for query, products in zip(queries, held, strict=True):
+            self._query.copy_(query)
+            torch.mm(self._query, across, out=self._products)
+            products.copy_(self._products)
+        # The query's length changes no order, so only the largest product is divided by it, in the end.
+        # Of equal products max takes the first, and `>` keeps the earlier prompt.
+        best, patch = held.max(dim=2)
+        nearer = best > self._largest[images]
+        found = (patch + self.prompts * across.shape[1]).to(torch.int32)
+        self._largest[images] = torch.where(nearer, best, self._largest[images])
+        self._index[images] = torch.where(nearer, found, self._index[images])
 
     @property
     def distance(self) -> torch.Tensor:
