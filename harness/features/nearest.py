@@ -15,7 +15,6 @@ import torch
 
 from gad.harness.errors import DataError
 
-
 TOGETHER = 16  # query images whose products are looked through at once
 
 
