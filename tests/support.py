@@ -135,7 +135,7 @@ class Hostile:
     def raises(self, queries, scores):
         print("about to raise <b>")
         raise ValueError("no good: <script>")
-    def nan(self, queries, scores): scores[3] = np.nan; return scores
+    def nan(self, queries, scores): scores[0] = np.nan; return scores
     def infinite(self, queries, scores): return scores / 0.0
     def count(self, queries, scores): return scores[:-1]
     def shape(self, queries, scores): return scores[:, None]
