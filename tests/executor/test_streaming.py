@@ -18,7 +18,7 @@ pytestmark = pytest.mark.timeout(600)
 GRID = """
 models: [winclip]
 datasets: [digits-one-vs-all]
-shots: [1, 3]
+shots: [2]
 seeds: [0]
 backbone: tiny
 """
@@ -46,7 +46,7 @@ def test_what_is_kept_is_not_encoded_again(tmp_path: Path, bundled: Path) -> Non
     text = GRID.replace("one-vs-all", "multi-class")
     first = bench.grid(text.replace("[winclip]", "[patchcore]"))
     bench.run("submit", "--grid", first, "--workers", "1")
-    second = bench.grid(text.replace("[winclip]", "[winclip, patchcore]").replace("[1, 3]", "[1, 2]"))
+    second = bench.grid(text.replace("[winclip]", "[winclip, patchcore]"))
     bench.run("submit", "--grid", second, "--workers", "1", "--features", "stream")
     cold = Bench(tmp_path / "cold", data=bundled)
     cold.run("submit", "--grid", cold.grid(Path(second).read_text()), "--workers", "1")
