@@ -11,6 +11,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from rows import Row, best
@@ -37,7 +38,9 @@ def run() -> list[Row]:
     return [Row(f"{len(jobs)} jobs of one grid on `textures`, `tiny`", together, "each job by itself", alone)]
 
 
-def submit(place: Path, run_name: str, models, shots, seeds) -> None:  # type: ignore[no-untyped-def]
+def submit(
+    place: Path, run_name: str, models: Sequence[str], shots: Sequence[int], seeds: Sequence[int]
+) -> None:
     grid = place / f"{run_name}.yaml"
     grid.write_text(
         f"models: [{', '.join(models)}]\ndatasets: [textures]\nshots: {list(shots)}\nseeds: {list(seeds)}\n"

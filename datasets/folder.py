@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Mapping
 from pathlib import Path
 
 from gad.datasets import trees
@@ -16,7 +17,7 @@ from gad.datasets.progress import track
 from gad.harness.built import Built
 from gad.harness.errors import DataError
 from gad.harness.manifest import file_digest, sample_id
-from gad.harness.nouns import DatasetInfo, Sample, Split
+from gad.harness.nouns import Category, DatasetInfo, Sample, Split
 
 GOOD = "good"
 BESIDE = frozenset({"ground_truth"})  # folders beside categories that are known not to be one
@@ -79,6 +80,20 @@ def read(raw: Path, name: str) -> Built:
         root=root,
         texts={category: category.replace("_", " ") for category, _ in categories},
         warnings=tuple(warnings),
+    )
+
+
+def expected(counts: Mapping[str, tuple[int, int, int]]) -> tuple[Category, ...]:
+    """Categories of an official set by name, from train normal, test normal and test anomalous images."""
+    return tuple(
+        Category(
+            category=name,
+            text=name.replace("_", " "),
+            train_normal=train,
+            test_normal=normal,
+            test_anomalous=anomalous,
+        )
+        for name, (train, normal, anomalous) in counts.items()
     )
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from gad.datasets import folder, trees
 from gad.datasets.looks import wrong_folder
 from gad.harness.built import Built
-from gad.harness.nouns import Category, DatasetInfo
+from gad.harness.nouns import DatasetInfo
 
 EXPECTED = (
     "bottle/train/good, bottle/test/good, bottle/test/<defect>, bottle/ground_truth/<defect>, cable/..."
@@ -41,16 +41,7 @@ INFO = DatasetInfo(
     "for Unsupervised Anomaly Detection. CVPR 2019.",
     source="https://www.mvtec.com/company/research/datasets/mvtec-ad",
     notes="The publisher's own split, which the InCTRL authors use too.",
-    expected=tuple(
-        Category(
-            category=name,
-            text=name.replace("_", " "),
-            train_normal=train,
-            test_normal=normal,
-            test_anomalous=anomalous,
-        )
-        for name, (train, normal, anomalous) in _COUNTS.items()
-    ),
+    expected=folder.expected(_COUNTS),
     builder="gad.datasets.mvtec:build",
 )
 

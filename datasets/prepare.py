@@ -61,6 +61,16 @@ def prepare(name: str, raw: Path | None, data: Path) -> Prepared:
         return _build_once(info, raw, data)
 
 
+def by_name(name: str, data: Path) -> Prepared:
+    """A dataset as it is prepared in ``data``; a folder is read, and a bundled one prepared if it has to be.
+
+    Raises DataError for an unknown name, and for one that is not prepared.
+    """
+    if is_path(name):
+        return prepare(name, None, data)
+    return ensure_bundled(name, data) if catalog.find(name).bundled else manifest.load(data, name)
+
+
 def _its_folder(name: str, raw: Path | None, data: Path) -> str:
     """The path of the folder that a bare name means: the one of ``--raw``, or where it was prepared from."""
     if name in catalog.DATASETS or is_path(name):

@@ -10,27 +10,27 @@ from gad.datasets.progress import track
 from gad.harness.built import Built
 from gad.harness.errors import DataError
 from gad.harness.manifest import file_digest, sample_id
-from gad.harness.nouns import Category, DatasetInfo, Sample
+from gad.harness.nouns import DatasetInfo, Sample
 
 SPLIT = "split_csv/1cls.csv"
 COLUMNS = ("object", "split", "label", "image", "mask")
 EXPECTED = f"{SPLIT} and candle/Data/Images, candle/Data/Masks, capsules/..."
 RESTORE = "Restore it from the download, or from https://github.com/amazon-science/spot-diff."
 
-# Normal train and normal test images of 1cls.csv; every category has 100 anomalous test images.
+# Normal train, normal test and anomalous test images of 1cls.csv.
 _COUNTS = {
-    "candle": (900, 100),
-    "capsules": (542, 60),
-    "cashew": (450, 50),
-    "chewinggum": (453, 50),
-    "fryum": (450, 50),
-    "macaroni1": (900, 100),
-    "macaroni2": (900, 100),
-    "pcb1": (904, 100),
-    "pcb2": (901, 100),
-    "pcb3": (905, 101),
-    "pcb4": (904, 101),
-    "pipe_fryum": (450, 50),
+    "candle": (900, 100, 100),
+    "capsules": (542, 60, 100),
+    "cashew": (450, 50, 100),
+    "chewinggum": (453, 50, 100),
+    "fryum": (450, 50, 100),
+    "macaroni1": (900, 100, 100),
+    "macaroni2": (900, 100, 100),
+    "pcb1": (904, 100, 100),
+    "pcb2": (901, 100, 100),
+    "pcb3": (905, 101, 100),
+    "pcb4": (904, 101, 100),
+    "pipe_fryum": (450, 50, 100),
 }
 
 INFO = DatasetInfo(
@@ -42,16 +42,7 @@ INFO = DatasetInfo(
     "Pre-training for Anomaly Detection and Segmentation. ECCV 2022.",
     source="https://github.com/amazon-science/spot-diff",
     notes="The publisher's one-class split (split_csv/1cls.csv), which the InCTRL authors use too.",
-    expected=tuple(
-        Category(
-            category=name,
-            text=name.replace("_", " "),
-            train_normal=train,
-            test_normal=normal,
-            test_anomalous=100,
-        )
-        for name, (train, normal) in _COUNTS.items()
-    ),
+    expected=folder.expected(_COUNTS),
     builder="gad.datasets.visa:build",
 )
 

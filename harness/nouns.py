@@ -163,8 +163,9 @@ class ModelInfo(Frozen):
     ``default_backbone``.
 
     A trained model may name an ``importer``, ``module:function``, which reads checkpoints made elsewhere
-    (:class:`gad.harness.adapter.Given`), and has then an option ``checkpoint``: a path in which
-    ``{auxiliary}``, ``{shots}`` and ``{training_seed}`` are filled in. With it nothing is trained.
+    (:class:`gad.harness.adapter.Given`). An option ``checkpoint`` of a trained model is always such a file:
+    a path in which ``{auxiliary}``, ``{shots}`` and ``{training_seed}`` are filled in. With it nothing is
+    trained.
     """
 
     name: str

@@ -65,6 +65,8 @@ class Planner:
             training = self._training(choice, method, helper.prepared, shots, training_seed)
         elif choice.checkpoint and training_seed is not None:
             training, problem = self._given(choice, method, Path(rule).name, shots, training_seed)
+            if not model.info.importer:
+                problem = f"{choice.name} names no importer: it cannot read a checkpoint"
             invalid = invalid or problem
         parts = []
         for category in source.prepared.categories:

@@ -11,7 +11,6 @@ import typer
 from gad.harness.cli.common import DATA, DataDir
 
 if TYPE_CHECKING:
-    from gad.harness.manifest import Prepared
     from gad.harness.promptfiles import PromptFile
 
 app = typer.Typer(no_args_is_help=True, help="The normal images that detectors are shown, as files.")
@@ -33,9 +32,10 @@ def export(
     out: OutFile = None,
 ) -> None:
     """The prompts that grids draw, with their ids and digests, as JSON."""
+    from gad.datasets.prepare import by_name
     from gad.harness import promptfiles
 
-    _write(promptfiles.export(_prepared(dataset, data), shots, seed or [0, 1, 2]), out)
+    _write(promptfiles.export(by_name(dataset, data), shots, seed or [0, 1, 2]), out)
 
 
 @app.command("import")
@@ -49,24 +49,15 @@ def import_(
     out: OutFile = None,
 ) -> None:
     """Find the train images behind prompts that InCTRL's authors released as tensors."""
+    from gad.datasets.prepare import by_name
     from gad.harness.executor.released_prompts import recover
 
     found, warnings = recover(
-        _prepared(dataset, data), folder, shots, lambda text: print(text, file=sys.stderr, flush=True)
+        by_name(dataset, data), folder, shots, lambda text: print(text, file=sys.stderr, flush=True)
     )
     for warning in warnings:
         print(f"warning: {warning}", file=sys.stderr)
     _write(found, out)
-
-
-def _prepared(name: str, data: Path) -> Prepared:
-    from gad.datasets import catalog
-    from gad.datasets.prepare import ensure_bundled, is_path, prepare
-    from gad.harness import manifest
-
-    if is_path(name):
-        return prepare(name, None, data)
-    return ensure_bundled(name, data) if catalog.find(name).bundled else manifest.load(data, name)
 
 
 def _write(file: PromptFile, out: Path | None) -> None:

@@ -30,9 +30,7 @@ def train(
     as_json: AsJson = False,
 ) -> None:
     """Train a detector on an auxiliary set. The same command gives the same weights."""
-    from gad.datasets import catalog
-    from gad.datasets.prepare import ensure_bundled, is_path, prepare
-    from gad.harness import manifest
+    from gad.datasets.prepare import by_name
     from gad.harness.errors import UsageError
     from gad.harness.executor.train_alone import train_alone
     from gad.harness.nouns import FeatureInput
@@ -40,17 +38,11 @@ def train(
     found, options, wanted = chosen_model(model, option or [], backbone)
     if not found.info.trained or not isinstance(wanted, FeatureInput):
         raise UsageError(f"{model} is not trained", fix="`harness score` and grids run it as it is.")
-    if is_path(auxiliary):
-        prepared = prepare(auxiliary, None, data)
-    elif catalog.find(auxiliary).bundled:
-        prepared = ensure_bundled(auxiliary, data)
-    else:
-        prepared = manifest.load(data, auxiliary)
     story = train_alone(
         found,
         options,
         wanted,
-        prepared,
+        by_name(auxiliary, data),
         shots,
         training_seed,
         out,

@@ -12,7 +12,7 @@ import numpy as np
 from gad.harness import ids
 from gad.harness.errors import DataError
 from gad.harness.features.shards import Stream
-from gad.harness.features.store import FeatureStore
+from gad.harness.features.store import FeatureStore, MissingFeatures
 from gad.harness.images import open_image, to_pixels
 from gad.harness.nouns import ENCODER_VERSION, PIXELS_VERSION, FeatureInput, ImageInput, Sample
 from gad.harness.units import EncodeUnit
@@ -75,7 +75,11 @@ def encode(unit: EncodeUnit, cache: Path, threads: int) -> tuple[str, dict[str, 
     found = _batches(encoder, pixels[good], wanted, [name for name in streams if lacking[name]])
     _texts(encoder, store, key, unit.names)
     if not unit.keep:
-        return key, errors, len(good), _together(store, streams, digests, names, found, errors)
+        try:
+            together = _together(store, streams, digests, names, found, errors)
+        except MissingFeatures:  # a damaged shard was set aside: now its rows are known to be missing
+            return encode(unit, cache, threads)
+        return key, errors, len(good), together
     for name, encoded in found.items():
         rows = [row for row, digest in enumerate(names) if digest in lacking[name]]
         if rows:  # a row that is stored is not stored twice

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -24,15 +23,7 @@ def bring(unit: TrainUnit, order: Order) -> str:
     wanted = unit.input
     assert isinstance(wanted, FeatureInput)
     encoder = encoder_of(wanted.backbone, wanted.weights, order.threads)
-    header = {
-        "model": unit.model,
-        "options": json.loads(unit.options),
-        "auxiliary": unit.dataset,
-        "shots": unit.shots,
-        "training_seed": unit.training_seed,
-        "encoder": encoder_key(encoder),
-        "checkpoint": unit.checkpoint,
-    }
+    header = {**trainings.header_for(unit, encoder_key(encoder)), "checkpoint": unit.checkpoint}
     with in_memory() as folder:
         message = {
             "do": "bring",

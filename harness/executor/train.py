@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -52,14 +51,7 @@ def train_into(
     unreadable = [errors[sample.digest] for sample in unit.samples if sample.digest in errors]
     if unreadable:
         raise ModelError(f"{unreadable[0]} (in the auxiliary set {unit.dataset})")
-    header = {
-        "model": unit.model,
-        "options": json.loads(unit.options),
-        "auxiliary": unit.dataset,
-        "shots": unit.shots,
-        "training_seed": unit.training_seed,
-        "encoder": encoder,
-    }
+    header = trainings.header_for(unit, encoder)
     message = {
         "do": "train",
         "header": header,

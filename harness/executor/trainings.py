@@ -15,6 +15,7 @@ from typing import Any
 
 from gad.harness import atomic
 from gad.harness.errors import ModelError
+from gad.harness.units import TrainUnit
 
 CHECKPOINT, STORY = "checkpoint.safetensors", "training.json"
 
@@ -36,6 +37,18 @@ def find(cache: Path, training_id: str) -> Path | None:
     if home.exists():
         os.replace(home, atomic.temporary_name(home))
     return None
+
+
+def header_for(unit: TrainUnit, encoder: str) -> dict[str, Any]:
+    """What a checkpoint is to say of itself; ``encoder`` is the feature store's key."""
+    return {
+        "model": unit.model,
+        "options": json.loads(unit.options),
+        "auxiliary": unit.dataset,
+        "shots": unit.shots,
+        "training_seed": unit.training_seed,
+        "encoder": encoder,
+    }
 
 
 def header(checkpoint: Path) -> dict[str, Any]:

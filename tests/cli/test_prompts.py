@@ -73,15 +73,16 @@ def edited(bench: Bench, change: Any, shots: int = 2) -> str:
 
 def test_an_edited_set_is_used(bench: Bench) -> None:
     bench.run("submit", "--grid", edited(bench, lambda prompts: prompts.reverse()), "--workers", "1")
-    bench.run("submit", "--grid", bench.grid(GRID + "seeds: [0]\n"), "--workers", "1")
-    by_part = drawn(bench)
-    exported = json.loads((bench.folder / "set.json").read_text())["sets"][0]["prompts"]["nut"]
-    ((part,),) = bench.query(
-        "SELECT part_id FROM parts p WHERE category = 'nut' AND shots = 1 AND EXISTS (SELECT 1 FROM prompts q "
-        f"WHERE q.part_id = p.part_id AND q.sample_id = '{exported[0]['id']}')"
-    )
-    assert part
-    assert by_part
+    exported = json.loads((bench.folder / "set.json").read_text())["sets"][0]["prompts"]
+    assert drawn(bench) == {
+        (category, shots, 0): [entry["id"] for entry in entries][:shots]
+        for category, entries in exported.items()
+        for shots in (1, 2)
+    }
+    untouched = json.loads(
+        bench.run("prompts", "export", "--dataset", "./parts", "--shots", "2", "--seed", "0").stdout
+    )["sets"][0]["prompts"]
+    assert exported["nut"] == untouched["nut"][::-1] != untouched["nut"]
 
 
 @pytest.mark.parametrize(

@@ -175,11 +175,18 @@ def test_what_does_not_fit_is_refused(home: Path, tmp_path: Path) -> None:
     assert "Nothing was started" in said
     torch.manual_seed(1)
     torch.save(open_clip.create_model(SMALL, pretrained=None).state_dict(), tmp_path / "other.pt")
-    other = bench.grid(GRID.format(home=home, backbone=f"{SMALL}:{tmp_path / 'other.pt'}"))
-    bench.run("submit", "--grid", other, "--workers", "1", code=3)
-    assert all(
-        "was trained on another encoder than" in row["error"] for row in bench.json("results", "--by", "job")
+    template = f"checkpoint: '{home}/{{auxiliary}}/{{shots}}/checkpoint.pyth'"
+    both = bench.grid(
+        GRID.format(home=home, backbone=f"{SMALL}:{tmp_path / 'other.pt'}").replace(
+            "models: [",
+            f"models: [{{name: inctrl, options: {{{template}, components: P, "
+            f"backbone: '{SMALL}:{released(home, 1)}'}}}}, ",
+        )
     )
+    bench.run("submit", "--grid", both, "--workers", "1", code=3)
+    errors = {job["options"]["components"]: job["error"] for job in bench.json("results", "--by", "job")}
+    assert "was trained on another encoder than" in errors["TPI"]
+    assert "a released checkpoint is InCTRL with all its parts" in errors["P"]
     alone = bench.run(
         *("score", "--model", "inctrl", "--checkpoint", str(released(home, 1)), "--prompts"),
         *(str(home / "target/nut/train"), "--backbone", f"{SMALL}:{tmp_path / 'other.pt'}"),
@@ -187,14 +194,6 @@ def test_what_does_not_fit_is_refused(home: Path, tmp_path: Path) -> None:
         code=1,
     )
     assert "was trained on another encoder than" in alone.stderr
-    variant = bench.grid(
-        GRID.format(home=home, backbone=f"{SMALL}:{released(home, 1)}").replace(
-            "options: {checkpoint", "options: {components: P, checkpoint"
-        )
-    )
-    bench.run("submit", "--grid", variant, "--workers", "1", code=3)
-    errors = [row["error"] for row in bench.json("results", "--by", "job")]
-    assert any("a released checkpoint is InCTRL with all its parts" in error for error in errors)
     word = bench.grid(
         GRID.format(home=home, backbone=f"{SMALL}:{released(home, 1)}").replace("{shots}", "{k}")
     )

@@ -8,6 +8,8 @@ import psutil
 import pytest
 from support import Bench
 
+from gad.harness.executor.score import IDLE_CHILDREN
+
 pytestmark = pytest.mark.timeout(600)
 
 # how it misbehaves -> what its failure says, and how often it was tried
@@ -66,7 +68,17 @@ def test_each_costs_its_own_part(bench: Bench, submit: Callable[..., str]) -> No
         for p in psutil.process_iter(["cmdline"])
         if "gad.harness.executor.child" in (p.info["cmdline"] or [])
     ]
-    assert len(left) <= 3 * 2, "children beyond the idle ones of three workers are still alive"
+    assert len(left) <= 3 * IDLE_CHILDREN, "children beyond the idle ones of three workers are still alive"
+
+
+def test_a_hopeless_grid_is_stopped(bench: Bench, submit: Callable[..., str]) -> None:
+    text = "models: [{name: hostile, options: {how: raises}}]\ndatasets: [digits-one-vs-all]\nshots: [2]\n"
+    said = submit(text + "seeds: [0, 1, 2]\n", "--max-failures", "10%", code=1)
+    ((failed,),) = bench.query("SELECT count(*) FROM parts WHERE status = 'failed'")
+    assert 3 < failed < 30
+    assert f"stopped: {failed} parts have failed" in said
+    again = submit(text + "seeds: [0, 1, 2]\n", "--max-failures", "1000", code=3)
+    assert f"{30 - failed} parts to score" in again
 
 
 def test_memory_is_limited(bench: Bench, submit: Callable[..., str]) -> None:

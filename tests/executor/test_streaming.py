@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 from support import Bench
 
 from gad.harness.executor.child import batches
@@ -14,48 +17,79 @@ from gad.harness.units import SLICE, ScoreUnit
 
 pytestmark = pytest.mark.timeout(600)
 
-# Ten categories test the same 899 digits, which are eight slices; nothing is trained.
+CLASSES, TESTS = ("ring", "cross", "dot"), 50  # three categories test the same 150 images: two slices
 GRID = """
-models: [winclip]
-datasets: [digits-one-vs-all]
+models: [{models}]
+datasets: ['{folder}']
 shots: [2]
 seeds: [0]
 backbone: tiny
 """
 
 
-def test_streamed_scores_have_the_same_bits(tmp_path: Path, bundled: Path) -> None:
-    kept, streamed = Bench(tmp_path / "kept", data=bundled), Bench(tmp_path / "streamed", data=bundled)
-    kept.run("submit", "--grid", kept.grid(GRID), "--workers", "2")
-    streamed.run("submit", "--grid", streamed.grid(GRID), "--workers", "2", "--features", "stream")
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Labelled images, one class against all."""
+    folder = tmp_path_factory.mktemp("raw") / "shapes"
+    generator = np.random.default_rng(0)
+    for name in CLASSES:
+        for split, count in (("train", 3), ("test", TESTS)):
+            (folder / split / name).mkdir(parents=True)
+            for number in range(count):
+                pixels = generator.integers(0, 256, (20, 20, 3), dtype=np.uint8)
+                Image.fromarray(pixels).save(folder / split / name / f"{number:03d}.png")
+    (folder / "dataset.yaml").write_text("protocol: one-vs-all\n")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def kept(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Bench:
+    bench = Bench(tmp_path_factory.mktemp("kept"))
+    bench.run("submit", "--grid", bench.grid(GRID.format(models="winclip", folder=folder)), "--workers", "2")
+    return bench
+
+
+def encoded(bench: Bench) -> int:
+    ((images,),) = bench.query("SELECT sum(images) FROM tasks WHERE stage = 'encode'")
+    return int(images)
+
+
+def rows(bench: Bench) -> dict[str, int]:
+    return {stream["name"]: stream["rows"] for stream in bench.json("cache", "info")}
+
+
+def test_streamed_scores_have_the_same_bits(kept: Bench, folder: Path, tmp_path: Path) -> None:
+    streamed = Bench(tmp_path)
+    path = streamed.grid(GRID.format(models="winclip", folder=folder))
+    streamed.run("submit", "--grid", path, "--workers", "2", "--features", "stream")
+    assert len(streamed.scores()) == len(CLASSES) * len(CLASSES) * TESTS
     assert streamed.scores() == kept.scores()
     assert streamed.table() == kept.table()
-    drawn = {digest for (digest,) in kept.query("SELECT DISTINCT sample_id FROM prompts")}
-    for bench in (kept, streamed):
-        ((images,),) = bench.query("SELECT sum(images) FROM tasks WHERE stage = 'encode'")
-        assert images == 899 + len(drawn)
-    (info,) = (s for s in streamed.json("cache", "info") if s["name"] == "class")
-    assert info["rows"] == len(drawn)
-    again = streamed.run("submit", "--grid", streamed.grid(GRID), "--features", "stream")
-    assert "nothing to do" in again.stderr
+    drawn = 2 * len(CLASSES)
+    assert encoded(streamed) == encoded(kept) == len(CLASSES) * TESTS + drawn
+    assert rows(streamed)["class"] == drawn
+    assert "nothing to do" in streamed.run("submit", "--grid", path, "--features", "stream").stderr
 
 
-def test_what_is_kept_is_not_encoded_again(tmp_path: Path, bundled: Path) -> None:
-    """A cache that holds some layers of the test images serves a streamed run; the rest is encoded."""
-    bench = Bench(tmp_path, data=bundled)
-    text = GRID.replace("one-vs-all", "multi-class")
-    first = bench.grid(text.replace("[winclip]", "[patchcore]"))
-    bench.run("submit", "--grid", first, "--workers", "1")
-    second = bench.grid(text.replace("[winclip]", "[winclip, patchcore]"))
-    bench.run("submit", "--grid", second, "--workers", "1", "--features", "stream")
-    cold = Bench(tmp_path / "cold", data=bundled)
-    cold.run("submit", "--grid", cold.grid(Path(second).read_text()), "--workers", "1")
+def test_what_is_kept_is_used_and_what_is_damaged_is_not(kept: Bench, folder: Path, tmp_path: Path) -> None:
+    """A cache that holds WinCLIP's rows serves a streamed run of more; one of its shards is damaged."""
+    bench = Bench(tmp_path)
+    shutil.copytree(kept.folder / "gad-cache", bench.folder / "gad-cache")
+    shards = sorted((bench.folder / "gad-cache" / "features").rglob("class/*.npy"))
+    shard = max(shards, key=lambda path: path.stat().st_size)
+    content = bytearray(shard.read_bytes())
+    content[-1] ^= 1
+    shard.write_bytes(bytes(content))
+    before = rows(bench)
+    path = bench.grid(GRID.format(models="winclip, patchcore", folder=folder))
+    bench.run("submit", "--grid", path, "--workers", "1", "--features", "stream")
     stored = bench.scores()
-    assert {key: stored[key] for key in cold.scores()} == cold.scores()
-    # Windows alone were missing: patchcore's layers were not stored a second time.
-    rows = {s["name"]: s["rows"] for s in bench.json("cache", "info")}
-    assert rows["window-2"] == rows["window-3"] == 2
-    assert rows["layer-05"] > 899
+    assert {key: stored[key] for key in kept.scores()} == kept.scores()
+    after = rows(bench)
+    assert list(shard.parent.glob("damaged/*.npy"))
+    # PatchCore's layers of the prompts alone were kept; WinCLIP's rows were not stored a second time.
+    assert after["layer-03"] == 2 * len(CLASSES)
+    assert after["window-2"] == before["window-2"] == len(CLASSES) * (TESTS + 2)
 
 
 @pytest.mark.parametrize("size", [1, 7, 32, 100, SLICE, 1000])
