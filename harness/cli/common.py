@@ -24,7 +24,10 @@ CacheDir = Annotated[
     ),
 ]
 GridName = Annotated[
-    str, typer.Option("--grid", "-g", help="A grid file, or a grid that ships (demo, paper, ablation).")
+    str,
+    typer.Option(
+        "--grid", "-g", help="A grid file, or a grid that ships (demo, paper, ablation, ablation-bundled)."
+    ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="JSON alone on standard output.")]
 OnlyOption = Annotated[

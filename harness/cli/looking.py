@@ -31,16 +31,29 @@ class Level(StrEnum):
     job = "job"
 
 
+class Layout(StrEnum):
+    ablation = "ablation"
+
+
 def results(
     results: ResultsDir = RESULTS,
     by: Annotated[
         Level, typer.Option(help="One row for each dataset and K, category, or job.")
     ] = Level.dataset,
+    layout: Annotated[
+        Layout | None,
+        typer.Option(help="ablation: InCTRL's variants by datasets, averaged by domain, a table for each K."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """The stored results."""
     from gad.harness.store import read
 
+    if layout is Layout.ablation:
+        from gad.harness.cli.ablation import show
+
+        show(results, as_json)
+        return
     rows = read.results(results, by.value)
     if as_json:
         print_json([_with_options(row) for row in rows])
