@@ -57,6 +57,10 @@ def is_archive(path: Path) -> bool:
     return path.is_file() and path.name.lower().endswith(ARCHIVES)
 
 
+class WrongFolderError(DataError):
+    """A raw folder is not the dataset's. If it holds archives, what they unpack to may be."""
+
+
 def wrong_folder(dataset: str, raw: Path | None, expected: str) -> DataError:
     """The error for a raw folder that is not this dataset's."""
     if raw is None:
@@ -64,18 +68,9 @@ def wrong_folder(dataset: str, raw: Path | None, expected: str) -> DataError:
             f"{dataset} needs its raw files: {expected}",
             fix=f"Download it (`harness data list` shows from where), then `harness data prepare {dataset} --raw DIR`.",
         )
-    archives = [raw] if is_archive(raw) else []
-    if raw.is_dir():
-        archives = [entry for entry in trees.entries(raw) if is_archive(entry)]
     other = resembles(raw)
-    if archives and not other:
-        named = trees.shortened(str(path) for path in archives)
-        return DataError(
-            f"{dataset}: {named} is not unpacked; expected a folder with {expected}",
-            fix="Unpack it (unzip, or tar -xf), and give the folder that it unpacks to.",
-        )
-    hint = f" It looks like {other}." if other and not dataset.startswith(other) else ""
-    return DataError(
+    hint = f" This looks like {other}, not {dataset}." if other and not dataset.startswith(other) else ""
+    return WrongFolderError(
         f"{dataset}: {raw} is not its folder: {trees.found_in(raw)}; expected {expected}.{hint}",
         fix="Give the folder that the download unpacks to.",
     )

@@ -11,7 +11,8 @@ import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from gad.datasets import catalog, folder, seen, trees
+from gad.datasets import archives, catalog, folder, seen, trees
+from gad.datasets.looks import WrongFolderError
 from gad.harness import atomic, manifest
 from gad.harness.built import Built
 from gad.harness.errors import DataError
@@ -21,6 +22,7 @@ from gad.harness.nouns import Category, DatasetInfo
 
 VERIFIED = "verified: this is the complete official set"
 COUNTS = ("train_normal", "test_normal", "test_anomalous")
+MOST_NESTED = 3  # an archive in an archive, in a folder
 STAMP = "made-by.txt"  # digest of the code that made a bundled dataset's files
 
 
@@ -117,7 +119,7 @@ def _build(info: DatasetInfo, raw: Path | None, data: Path) -> Prepared:
     made = atomic.temporary_name(data / info.name)
     made.mkdir()
     try:
-        built = _builder(info)(raw, made, info)
+        built = _read(info, raw, made, data)
         warnings = [*built.warnings, *_unexpected(info, built), *_replaced(info, built, data)]
         same = _whole(info.name, data)
         root = "." if built.root is None else str(built.root.resolve())
@@ -148,8 +150,30 @@ def _build_once(info: DatasetInfo, raw: Path | None, data: Path) -> Prepared:
         with contextlib.suppress(DataError):
             return manifest.load(data, info.name)
     prepared = _build(info, raw, data)
-    seen.note(data / info.name, raw, before)
+    seen.note(data / info.name, raw, before, _elsewhere(prepared, raw))
     return prepared
+
+
+def _read(info: DatasetInfo, raw: Path | None, made: Path, data: Path) -> Built:
+    """What the builder finds in the raw folder, or in the archives that are there in its place."""
+    builder = _builder(info)
+    given = raw
+    for _ in range(MOST_NESTED):
+        try:
+            return builder(raw, made, info)
+        except WrongFolderError as error:
+            packed = archives.found(raw) if raw else []
+            if not packed:
+                if raw == given:
+                    raise
+                raise WrongFolderError(f"{error.message} {given} unpacks to that.", fix=error.fix) from error
+            raw = archives.unpack(packed, data)
+    return builder(raw, made, info)
+
+
+def _elsewhere(prepared: Prepared, raw: Path) -> Path | None:
+    root = prepared.root_path
+    return None if prepared.root == "." or root.is_relative_to(raw.resolve()) else root
 
 
 def _builder(info: DatasetInfo) -> Callable[[Path | None, Path, DatasetInfo], Built]:

@@ -32,12 +32,14 @@ def code() -> str:
 def listing(place: Path) -> str:
     """Digest of names, sizes and times of all files in a tree, or "" when it cannot be listed or is too large.
 
-    Links are followed, each folder is entered once.
+    Links are followed, each folder is entered once. A file (an archive) is a tree of one file.
     """
     rows: list[tuple[str, int, int]] = []
     entered: set[tuple[int, int]] = set()
-    waiting = [place]
+    waiting = [place] if place.is_dir() else []
     try:
+        if not waiting:
+            rows.append(("", place.stat().st_size, place.stat().st_mtime_ns))
         while waiting:
             folder = waiting.pop()
             stat = folder.stat()
@@ -57,10 +59,16 @@ def listing(place: Path) -> str:
     return hashlib.sha256(repr(sorted(rows)).encode("utf-8", "surrogateescape")).hexdigest()
 
 
-def note(folder: Path, raw: Path, raw_listing: str) -> None:
-    """Remember what ``folder`` was prepared from. ``raw_listing`` was made before anything was read."""
+def note(folder: Path, raw: Path, raw_listing: str, elsewhere: Path | None = None) -> None:
+    """Remember what ``folder`` was prepared from. ``raw_listing`` was made before anything was read.
+
+    ``elsewhere`` is where the images are if neither in ``raw`` nor in ``folder``: what archives unpacked to.
+    """
     if raw_listing and (own := listing(folder)):
+        place = str(elsewhere or "")
+        unpacked = listing(elsewhere) if elsewhere else ""
         content = {"raw": str(raw.resolve()), "listing": raw_listing, "prepared": own, "code": code()}
+        content |= {"elsewhere": place, "unpacked": unpacked}
         atomic.write_bytes(folder / NAME, json.dumps(content, indent=1).encode())
 
 
@@ -68,7 +76,9 @@ def unchanged(folder: Path, raw: Path, raw_listing: str) -> bool:
     """Whether ``folder`` is as it was when it was prepared, from ``raw`` as it is now, by the code of today."""
     try:
         content = json.loads((folder / NAME).read_bytes())
-    except (OSError, ValueError):
+        elsewhere = str(content["elsewhere"])
+    except (OSError, ValueError, KeyError, TypeError):
         return False
     found = {"raw": str(raw.resolve()), "listing": raw_listing, "prepared": listing(folder), "code": code()}
+    found |= {"elsewhere": elsewhere, "unpacked": listing(Path(elsewhere)) if elsewhere else ""}
     return bool(raw_listing) and content == found

@@ -126,8 +126,8 @@ def test_brainmri_may_be_nested_and_hides_macs_files(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "make", "hint"),
     [
-        ("headct", brainmri, "It looks like brainmri."),
-        ("brainmri", headct, "It looks like headct."),
+        ("headct", brainmri, "This looks like brainmri, not headct."),
+        ("brainmri", headct, "This looks like headct, not brainmri."),
         ("headct", lambda place: place.mkdir() or place, "it is empty"),
         ("brainmri", lambda place: place, "no such folder"),
     ],
