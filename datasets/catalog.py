@@ -32,8 +32,14 @@ DATASETS: dict[str, DatasetInfo] = {
 def find(name: str) -> DatasetInfo:
     """Card of a dataset by name. Raises DataError with a suggestion for an unknown one."""
     if name not in DATASETS:
-        raise DataError(
-            f"unknown dataset {name!r}.{did_you_mean(name, list(DATASETS))}",
-            fix="`harness data list` shows every dataset; a folder in MVTec layout is named by its path.",
-        )
+        raise unknown(name)
     return DATASETS[name]
+
+
+def unknown(name: str) -> DataError:
+    """The error for a name that is no dataset's."""
+    return DataError(
+        f"unknown dataset {name!r}.{did_you_mean(name, list(DATASETS))}",
+        fix="`harness data list` shows every dataset. Images of your own are named by the path of their folder, "
+        "or prepared under a name: `harness data prepare folder --raw DIR --name parts`.",
+    )

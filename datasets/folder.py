@@ -28,44 +28,6 @@ CONVERTED = (
 LAYOUT = "<category>/train/good, <category>/test/good and <category>/test/<defect>"
 
 
-def info_for(path: Path, taken: frozenset[str] = frozenset()) -> DatasetInfo:
-    """Card of the folder ``path``; its name is the folder's. Raises DataError when that name is ``taken``."""
-    name = unicodedata.normalize("NFC", path.resolve().name)
-    if not path.is_dir():
-        raise DataError(f"{path}: {trees.found_in(path)}", fix=f"Give a folder that holds {LAYOUT}.")
-    if not name or name.startswith("."):
-        raise DataError(
-            f"{path}: {name!r} cannot name a dataset",
-            fix="Give a folder whose name does not start with a dot.",
-        )
-    if name in taken:
-        raise DataError(
-            f"{path}: a dataset named {name!r} is in the catalog already",
-            fix=f"Rename the folder, or run `harness data prepare {name}` if you mean that dataset.",
-        )
-    if (path / trees.DESCRIPTION).is_file():
-        from gad.datasets import labelled
-
-        return labelled.info_for(path, name)
-    return DatasetInfo(
-        name=name,
-        title=name,
-        protocol="industrial",
-        licence="not stated",
-        citation="",
-        source=str(path.resolve()),
-        notes="A folder in MVTec layout.",
-        builder="gad.datasets.folder:build",
-    )
-
-
-def build(raw: Path | None, made: Path, info: DatasetInfo) -> Built:
-    """Read the folder ``raw``; nothing is copied."""
-    if raw is None:
-        raise DataError(f"{info.name}: no folder given", fix="Say where it is with --raw DIR.")
-    return read(raw, info.name)
-
-
 def read(raw: Path, name: str) -> Built:
     """Samples of a tree in MVTec layout. Class text is the category's name with ``_`` as a space.
 
@@ -120,9 +82,9 @@ def read_single(raw: Path | None, info: DatasetInfo, expected: str) -> Built:
 def read_categories(root: Path, names: list[str]) -> Built:
     """Those of some categories that are in ``root``; other folders there are named in the warnings."""
     warnings: list[str] = []
-    there = [place for place in trees.folders(root) if place.name in names and _looks_like_category(place)]
+    there = [place for place in trees.folders(root) if place.name in names and looks_like_category(place)]
     others = [
-        place.name for place in trees.folders(root) if place not in there and _looks_like_category(place)
+        place.name for place in trees.folders(root) if place not in there and looks_like_category(place)
     ]
     if others:
         warnings.append(f"{root}: ignored, as they are not of the dataset: {trees.shortened(others)}")
@@ -134,7 +96,8 @@ def read_categories(root: Path, names: list[str]) -> Built:
     )
 
 
-def _looks_like_category(folder: Path) -> bool:
+def looks_like_category(folder: Path) -> bool:
+    """Whether a folder is meant as a category: a half of one is an error that reading it names."""
     return (folder / "train").is_dir() or (folder / "test").is_dir()
 
 
@@ -151,12 +114,12 @@ def _categories(raw: Path, name: str, warnings: list[str]) -> tuple[Path, list[t
     """
     if not raw.is_dir():
         raise DataError(f"{name}: {raw}: {trees.found_in(raw)}", fix=f"Give a folder that holds {LAYOUT}.")
-    if _looks_like_category(raw):
+    if looks_like_category(raw):
         return raw, [(unicodedata.normalize("NFC", raw.resolve().name), raw)]
     root = raw
     for _ in range(2):
         inner = trees.folders(root)
-        found = [folder for folder in inner if _looks_like_category(folder)]
+        found = [folder for folder in inner if looks_like_category(folder)]
         if found:
             found = [folder for folder in found if _is_category(folder)] or found
             warnings += [

@@ -11,7 +11,7 @@ import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from gad.datasets import archives, catalog, folder, seen, trees
+from gad.datasets import archives, catalog, own, seen
 from gad.datasets.looks import WrongFolderError
 from gad.harness import atomic, manifest
 from gad.harness.built import Built
@@ -31,30 +31,21 @@ def is_path(name: str) -> bool:
     return name not in catalog.DATASETS and (os.sep in name or name in (".", "..") or Path(name).is_dir())
 
 
-def is_labelled(place: Path | None) -> bool:
-    """Whether a folder's description says which of its classes are normal."""
-    return place is not None and (place / trees.DESCRIPTION).is_file()
-
-
 def card(name: str) -> DatasetInfo:
     """Card of a dataset named by the catalog or by a folder's path. DataError for an unknown name."""
-    return folder.info_for(Path(name), frozenset(catalog.DATASETS)) if is_path(name) else catalog.find(name)
+    return own.card(Path(name)) if is_path(name) else catalog.find(name)
 
 
 def prepare(name: str, raw: Path | None, data: Path) -> Prepared:
-    """Prepare the dataset ``name`` (a catalog name, or the path of a folder in MVTec layout) in ``data``.
+    """Prepare the dataset ``name`` in ``data``: of the catalog, or images of your own.
 
-    ``raw`` is its raw folder; bundled datasets and folders need none. What is prepared already and would
-    come out the same is left untouched. Raises DataError when the raw folder is not what it should be.
+    Your own are named by the path of their folder, or by their name once they are prepared. ``raw`` is the
+    raw folder of a dataset of the catalog; bundled ones need none. What is prepared already and would come
+    out the same is left untouched. Raises DataError when the raw folder is not what it should be.
     """
-    name = _its_folder(name, raw, data)
-    info = card(name)
-    if is_path(name):
-        if raw is not None and raw.resolve() != Path(name).resolve():
-            raise DataError(
-                f"{name} is a folder, and so is {raw}", fix="Name the folder once, without --raw."
-            )
-        raw = Path(name)
+    if name not in catalog.DATASETS:
+        return _prepare_own(name, raw, data)
+    info = catalog.find(name)
     if info.bundled:
         if raw is not None:
             raise DataError(f"{info.name} is bundled and has no raw folder", fix="Leave --raw away.")
@@ -63,29 +54,47 @@ def prepare(name: str, raw: Path | None, data: Path) -> Prepared:
         return _build_once(info, raw, data)
 
 
+def prepare_own(name: str, raw: Path, data: Path) -> Prepared:
+    """Prepare the images in ``raw`` (a folder, a list, an archive) under a name of your choice."""
+    info = own.card(raw, name)
+    with _alone(data, info.name):
+        return _build_once(info, raw, data)
+
+
+def _prepare_own(name: str, raw: Path | None, data: Path) -> Prepared:
+    """As :func:`prepare`, for a path, or for a name that was given before or is the raw folder's."""
+    if is_path(name):
+        if raw is not None and raw.resolve() != Path(name).resolve():
+            raise DataError(
+                f"{name} is a folder, and so is {raw}",
+                fix="Name the folder once, without --raw; or say what to call it with --name.",
+            )
+        return prepare_own("", Path(name), data)
+    known = manifest.exists(data, name)
+    if raw is not None and (known or unicodedata.normalize("NFC", raw.resolve().name) == name):
+        return prepare_own(name, raw, data)
+    if known:
+        return again(name, data)
+    raise catalog.unknown(name)
+
+
+def again(name: str, data: Path) -> Prepared:
+    """Images of your own that were prepared under a name, with what has changed in their folder since."""
+    return prepare_own(name, folder_of(manifest.load(data, name)), data)
+
+
 def by_name(name: str, data: Path) -> Prepared:
     """A dataset as it is prepared in ``data``; a folder is read, and a bundled one prepared if it has to be.
 
     Raises DataError for an unknown name, and for one that is not prepared.
     """
-    if is_path(name):
+    if name not in catalog.DATASETS:
         return prepare(name, None, data)
     return ensure_bundled(name, data) if catalog.find(name).bundled else manifest.load(data, name)
 
 
-def _its_folder(name: str, raw: Path | None, data: Path) -> str:
-    """The path of the folder that a bare name means: the one of ``--raw``, or where it was prepared from."""
-    if name in catalog.DATASETS or is_path(name):
-        return name
-    if raw is not None and raw.is_dir() and unicodedata.normalize("NFC", raw.resolve().name) == name:
-        return str(raw.resolve())
-    if manifest.exists(data, name):
-        return str(folder_of(manifest.load(data, name)))
-    return name
-
-
 def folder_of(prepared: Prepared) -> Path:
-    """The folder that a folder dataset was named after: its root, one around it, or where it is described."""
+    """The folder (or list, or archive) that images of your own were prepared from."""
     if prepared.named:
         return Path(prepared.named)
     root = prepared.root_path
@@ -134,7 +143,7 @@ def _build(info: DatasetInfo, raw: Path | None, data: Path) -> Prepared:
             root=built.root,
             texts=built.texts,
             made=made,
-            named=raw if is_labelled(raw) else None,
+            named=None if info.name in catalog.DATASETS else raw,
             warnings=warnings,
         )
     finally:
@@ -143,7 +152,7 @@ def _build(info: DatasetInfo, raw: Path | None, data: Path) -> Prepared:
 
 def _build_once(info: DatasetInfo, raw: Path | None, data: Path) -> Prepared:
     """As _build, but nothing is read when neither the raw tree nor what was prepared from it has changed."""
-    if raw is None or info.name not in catalog.DATASETS:  # a folder is read anew every time
+    if raw is None:
         return _build(info, raw, data)
     before = seen.listing(raw)
     if seen.unchanged(data / info.name, raw, before):

@@ -112,12 +112,12 @@ def text_of(path: Path) -> str:
         ) from error
 
 
-def csv_rows(path: Path) -> list[list[str]]:
+def csv_rows(path: Path, separator: str = ",") -> list[list[str]]:
     """The rows of a CSV file, cells without the space around them. DataError when it cannot be read."""
     import csv
 
     try:
-        reader = csv.reader(text_of(path).splitlines(), skipinitialspace=True)
+        reader = csv.reader(text_of(path).splitlines(), skipinitialspace=True, delimiter=separator)
         return [[cell.strip() for cell in row] for row in reader]
     except csv.Error as error:
         raise DataError(

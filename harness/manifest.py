@@ -221,6 +221,12 @@ def exists(data: Path, name: str) -> bool:
     return (data / name / SUMMARY).is_file()
 
 
+def names(data: Path) -> list[str]:
+    """Names of what is prepared in ``data``, damaged or not."""
+    found = sorted(data.glob(f"*/{SUMMARY}")) if data.is_dir() else []
+    return [path.parent.name for path in found if not path.parent.name.startswith(".")]
+
+
 def load(data: Path, name: str) -> Prepared:
     """Read a prepared dataset's summary. Raises DataError when it is absent or unreadable."""
     path = data / name / SUMMARY

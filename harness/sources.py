@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from gad.datasets import catalog
@@ -16,7 +17,7 @@ def load(grid: Grid, data: Path, *, prepare_bundled: bool) -> dict[str, Source]:
     """Sources by the name they have in the grid.
 
     Bundled datasets are prepared when asked for; otherwise they count as not prepared yet. A folder
-    is read anew every time, so that a file added to it is noticed.
+    is looked at every time, so that a file added to it is noticed.
     """
     found = {name: _source(name, data, prepare_bundled) for name in grid.datasets}
     for name, source in found.items():
@@ -37,10 +38,11 @@ def load_auxiliary(grid: Grid, registry: Registry, data: Path, *, prepare_bundle
 
 
 def _source(name: str, data: Path, prepare_bundled: bool) -> Source:
-    from gad.datasets.prepare import ensure_bundled, is_path, prepare
+    from gad.datasets.prepare import again, ensure_bundled, prepare
 
-    if is_path(name):
-        prepared = prepare(name, None, data)
+    if name not in catalog.DATASETS:
+        # Grids have folders as absolute paths; other names are those that images were prepared under.
+        prepared = prepare(name, None, data) if os.sep in name else again(name, data)
         return Source(name=prepared.name, prepared=prepared)
     info = catalog.find(name)
     if info.bundled and prepare_bundled:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import pickle
+import tarfile
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -187,3 +189,16 @@ def binary(root: Path) -> Path:
         rows = np.concatenate([np.arange(10, dtype=np.uint8)[:, None], noise(seed, 10, 3072)], axis=1)
         (root / f"{name}.bin").write_bytes(rows.tobytes())
     return root
+
+
+def zipped(tree: Path, path: Path) -> Path:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as packed:
+        for file in sorted(p for p in tree.rglob("*") if p.is_file()):
+            packed.write(file, file.relative_to(tree))
+    return path
+
+
+def taped(tree: Path, path: Path, mode: str = "w") -> Path:
+    with tarfile.open(path, mode) as tape:  # type: ignore[call-overload]
+        tape.add(tree, arcname=".")
+    return path

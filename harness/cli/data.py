@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from gad.harness.manifest import Prepared
     from gad.harness.nouns import DatasetInfo
 
+OWN = "folder"  # in place of a dataset's name: images of one's own
+
 app = typer.Typer(no_args_is_help=True, help="List, prepare and check datasets.")
 
 NameArgument = Annotated[
@@ -42,16 +44,31 @@ def list_(data: DataDir = DATA, as_json: AsJson = False) -> None:
 @app.command()
 def prepare(
     name: NameArgument,
-    raw: Annotated[Path | None, typer.Option("--raw", help="Folder with the dataset's files.")] = None,
+    raw: Annotated[
+        Path | None,
+        typer.Option("--raw", help="Folder with the dataset's files, or the archive they came in."),
+    ] = None,
+    called: Annotated[
+        str, typer.Option("--name", help="For `folder`: what images of your own are to be called.")
+    ] = "",
     data: DataDir = DATA,
     as_json: AsJson = False,
 ) -> None:
-    """Prepare a dataset: read its raw folder once and write its manifest. Again changes nothing."""
+    """Prepare a dataset: read its raw folder once and write its manifest. Again changes nothing.
+
+    `harness data prepare folder --raw DIR --name parts` is for images of your own: two folders good/ and bad/,
+    a CSV file with the columns path and label, MVTec layout, or a dataset.yaml.
+    """
     from gad.datasets import prepare as datasets
 
-    _refuse_unknown(name, data)
-    _note(f"preparing {name} in {data}")
-    prepared = datasets.prepare(name, raw, data)
+    place = _own_place(name, raw, called)
+    if place is None:
+        _refuse_unknown(name, data)
+        _note(f"preparing {name} in {data}")
+        prepared = datasets.prepare(name, raw, data)
+    else:
+        _note(f"preparing {called or place.resolve().name} in {data}")
+        prepared = datasets.prepare_own(called, place, data)
     _report(prepared, [f"warning: {warning}" for warning in prepared.warnings], as_json)
 
 
@@ -70,6 +87,28 @@ def check(
     _report(prepared, problems, as_json)
     if any(datasets.is_error(problem) for problem in problems):
         raise typer.Exit(1)
+
+
+def _own_place(name: str, raw: Path | None, called: str) -> Path | None:
+    """Where images of one's own are, if they are meant: `folder --raw DIR`, or a folder with --name."""
+    from gad.datasets.prepare import is_path
+    from gad.harness.errors import UsageError
+
+    if name == OWN and (raw is not None or not is_path(name)):
+        if raw is None:
+            raise UsageError(
+                "`harness data prepare folder` needs to know which folder",
+                fix="For example `harness data prepare folder --raw photos --name parts`.",
+            )
+        return raw
+    if not called:
+        return None
+    if not is_path(name):
+        raise UsageError(
+            f"--name is for images of your own, and {name!r} is no folder",
+            fix=f"For example `harness data prepare folder --raw DIR --name {called}`.",
+        )
+    return Path(name)
 
 
 def _prepared(name: str, data: Path) -> Prepared:
@@ -112,13 +151,11 @@ def _rows(data: Path) -> list[dict[str, Any]]:
 
     prepared: dict[str, Prepared] = {}
     damaged: set[str] = set()
-    for path in sorted(data.glob(f"*/{manifest.SUMMARY}")) if data.is_dir() else []:
-        name = path.parent.name
-        if not name.startswith("."):
-            try:
-                prepared[name] = manifest.load(data, name)
-            except DataError:
-                damaged.add(name)
+    for name in manifest.names(data):
+        try:
+            prepared[name] = manifest.load(data, name)
+        except DataError:
+            damaged.add(name)
     others = sorted((prepared.keys() | damaged) - catalog.DATASETS.keys())
     return [
         _row(name, catalog.DATASETS.get(name), prepared.get(name), name in damaged)

@@ -26,6 +26,8 @@ from gad.harness.cli.common import (
 )
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from gad.harness.lacking import Lack
     from gad.harness.nouns import Grid
     from gad.harness.plan import Only, Plan
@@ -66,7 +68,7 @@ def submit(
     from gad.harness.executor.submit import Settings
     from gad.harness.executor.submit import submit as run
 
-    loaded, _ = load_grid(grid)
+    loaded, _ = load_grid(grid, data)
     settings = Settings(
         data=data,
         results=results,
@@ -119,7 +121,7 @@ def plan(
     from gad.harness.plancost import encode_images, trainings_left
     from gad.harness.store import read
 
-    loaded, known = load_grid(grid)
+    loaded, known = load_grid(grid, data)
     found = sources.load(loaded, data, prepare_bundled=False)
     states = {part: status for part, (status, _) in read.part_states(results).items()}
     made = planning.make(
@@ -175,13 +177,13 @@ def _summary(made: Plan, images: int, trainings: int, missing: list[Lack]) -> di
     }
 
 
-def load_grid(name: str) -> tuple[Grid, Registry]:
-    """A grid by file or shipped name, checked against every known model and dataset."""
-    from gad.datasets import catalog
+def load_grid(name: str, data: Path) -> tuple[Grid, Registry]:
+    """A grid by file or shipped name, checked against every known model and dataset, those in ``data`` too."""
+    from gad.datasets import catalog, own
     from gad.harness import gridfile, registry
 
     known = registry.load()
-    return gridfile.load(name, gridfile.Known(known.infos, catalog.DATASETS)), known
+    return gridfile.load(name, gridfile.Known(known.infos, {**own.prepared(data), **catalog.DATASETS})), known
 
 
 def parse_failures(text: str) -> float | None:
@@ -246,7 +248,7 @@ def parse_only(text: str, grid: Grid) -> Only | None:
 
 
 def _dataset_name(name: str) -> str:
-    """The name of a grid's dataset: the catalog's, or the folder's, as `gad.datasets.folder` has it."""
+    """The name of a grid's dataset: the catalog's, or the folder's, as `gad.datasets.own` has it."""
     import unicodedata
     from pathlib import Path
 

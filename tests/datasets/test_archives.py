@@ -11,26 +11,13 @@ from pathlib import Path
 
 import pytest
 import raws
+from raws import taped, zipped
 
 from gad.datasets import archives
 from gad.datasets.prepare import prepare
 from gad.harness import manifest
 from gad.harness.errors import DataError
 from gad.harness.images import open_image
-
-
-def zipped(tree: Path, path: Path) -> Path:
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as packed:
-        for file in sorted(p for p in tree.rglob("*") if p.is_file()):
-            packed.write(file, file.relative_to(tree))
-    return path
-
-
-def taped(tree: Path, path: Path, mode: str = "w") -> Path:
-    with tarfile.open(path, mode) as tape:  # type: ignore[call-overload]
-        tape.add(tree, arcname=".")
-    return path
-
 
 MADE: dict[str, tuple[Callable[[Path], Path], Callable[[Path, Path], Path], str]] = {
     "mvtec": (lambda t: raws.mvtec(t, "wood", "tile"), lambda t, p: taped(t, p, "w:xz"), "mvtec.tar.xz"),

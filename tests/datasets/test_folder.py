@@ -184,7 +184,7 @@ def test_no_categories(tmp_path: Path, made: list[str]) -> None:
     root.mkdir()
     for name in made:
         (root / name).write_text("x") if "." in name else (root / name).mkdir()
-    with pytest.raises(DataError, match="no category in") as raised:
+    with pytest.raises(DataError, match="cannot tell good from bad images in") as raised:
         prepare(str(root), None, tmp_path / "data")
     assert (made[0] if made else "empty") in raised.value.message
 
