@@ -29,7 +29,7 @@ def run() -> list[Row]:
         unit, methods = work(root, backbone, place / "data")
         from gad.harness.executor.encode import encoder_of
 
-        encoder = encoder_of(unit.input.backbone, unit.input.weights, threads)
+        encoder = encoder_of(unit.input, threads)
         plain = best(lambda: plain_pass(encoder, unit), 2)
         rows = []
         for model in methods:

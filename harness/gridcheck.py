@@ -67,11 +67,6 @@ class _Check:
         if self.problems:
             return None
         infos = self.names.known.models
-        encoding = [m.name for m in models if "backbone" in m.options]
-        if encoding and values["precision"] not in (None, "fp32"):
-            said = f"{values['precision']} is not available yet for encoders; only fp32 is"
-            self.problems.add(self.root.entries["precision"].line, "precision", said)
-            return None
         values["models"] = tuple(m.on(values["backbone"] or infos[m.name].default_backbone) for m in models)
         return Grid(
             **{key: value for key, value in values.items() if key in self.root.entries or key == "name"}

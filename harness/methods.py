@@ -17,6 +17,7 @@ from gad.harness.nouns import (
     ImageInput,
     Input,
     ModelChoice,
+    Precision,
 )
 from gad.harness.registry import Model, source_digest
 
@@ -59,8 +60,8 @@ def _encoder_code() -> str:
     return ids.digest([ENCODER_VERSION, *(ids.source_digest([file], file.parent) for file in files)])[:20]
 
 
-def input_of(model: Model, choice: ModelChoice) -> Input:
-    """What a method wants to see; for features with layers and weights spelled out.
+def input_of(model: Model, choice: ModelChoice, precision: Precision = "fp32") -> Input:
+    """What a method wants to see; for features with layers, weights and the encoder's precision spelled out.
 
     Raises UsageError or ModelError for a backbone that is not known or has no weights file, and
     ModelError when the model's own code fails or says something else.
@@ -83,4 +84,4 @@ def input_of(model: Model, choice: ModelChoice) -> Input:
         )
     from gad.models.backbones.describe import resolve
 
-    return resolve(wanted)
+    return resolve(wanted.model_copy(update={"precision": precision}))

@@ -135,7 +135,8 @@ class FeatureInput(Frozen):
     text embeddings of the category. ``windows``: window sizes s, for the class output of the encoder on
     every s x s window of patches alone (WinCLIP); with ``nearest``, their distances instead. ``size``,
     ``weights`` and ``preprocessing`` (where it is not CLIP's) are filled in, and layers made positive, when
-    the backbone is looked up.
+    the backbone is looked up. ``precision`` of the images' pass through the encoder is the grid's; it is
+    written out only where it is not fp32, so that keys without it stand.
     """
 
     kind: Literal["features"] = "features"
@@ -148,6 +149,7 @@ class FeatureInput(Frozen):
     size: int = 0
     weights: str = ""
     preprocessing: str = Field(default="", exclude_if=lambda value: value == "")
+    precision: Precision = Field(default="fp32", exclude_if=lambda value: value == "fp32")
 
 
 Input = ImageInput | FeatureInput

@@ -204,7 +204,8 @@ class Planner:
         if name not in self._methods:
             model = self.registry.find(choice.name)
             try:
-                fields, problem = method_fields(self.grid, model, choice, input_of(model, choice)), ""
+                wanted = input_of(model, choice, self.grid.precision)
+                fields, problem = method_fields(self.grid, model, choice, wanted), ""
             except HarnessError as error:
                 fields = method_fields(self.grid, model, choice, None)
                 problem = str(error).replace("\n", ". ")

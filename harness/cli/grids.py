@@ -34,6 +34,14 @@ if TYPE_CHECKING:
     from gad.harness.registry import Registry
 
 
+class Device(StrEnum):
+    """Where encoders compute."""
+
+    auto = "auto"
+    cpu = "cpu"
+    cuda = "cuda"
+
+
 class Features(StrEnum):
     """What becomes of the features of test images."""
 
@@ -53,6 +61,9 @@ def submit(
         int | None, typer.Option(min=1, help="Workers on this machine; default: its cores.")
     ] = None,
     threads: Annotated[int, typer.Option(min=1, help="Threads of each scoring process (recorded).")] = 1,
+    device: Annotated[
+        Device, typer.Option(help="Where encoders compute; auto: on GPUs where the cluster has some.")
+    ] = Device.auto,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Run failed parts again.")] = False,
     features: Annotated[
         Features,
@@ -76,6 +87,7 @@ def submit(
         address=address,
         workers=workers,
         threads=threads,
+        device=device.value,
         retry_failed=retry_failed,
         stream=features is Features.stream,
         max_failures=parse_failures(max_failures),

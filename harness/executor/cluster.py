@@ -7,12 +7,13 @@ import logging
 import os
 import socket
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from gad.harness.errors import HarnessError
 from gad.harness.version import code_digests, version
 
 PROBE_SECONDS = 120
+ENCODERS_PER_GPU = 4  # while one decodes its images, others encode theirs
 CONNECT_SECONDS = 5
 
 
@@ -55,6 +56,40 @@ def session(address: str | None, workers: int | None) -> Iterator[int]:
         yield int(ray.cluster_resources().get("CPU", 0))
     finally:
         ray.shutdown()
+
+
+def device_for(asked: Literal["auto", "cpu", "cuda"]) -> str:
+    """Where encoders compute: "cuda" if the cluster has GPUs, unless CPUs are asked for.
+
+    Raises HarnessError where GPUs are asked for and there are none, and where Ray counts GPUs on a node
+    that torch does not see there: a run never falls back to CPUs in silence.
+    """
+    import ray
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    from gad.harness.executor.tasks import gpu_task
+
+    with_gpus = [node for node in ray.nodes() if node["Alive"] and node["Resources"].get("GPU", 0) > 0]
+    if asked == "cpu" or (asked == "auto" and not with_gpus):
+        return "cpu"
+    if not with_gpus:
+        raise HarnessError(
+            "no node of the cluster has a GPU", fix="Leave --device away to encode on CPUs, or add a node."
+        )
+    for node in with_gpus:
+        place = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
+        task = gpu_task.options(num_gpus=1 / ENCODERS_PER_GPU, scheduling_strategy=place)
+        try:
+            seen = ray.get(task.remote(), timeout=PROBE_SECONDS)
+        except Exception:  # whatever it fails with, nothing can be encoded there
+            seen = False
+        if not seen:
+            raise HarnessError(
+                f"node {node['NodeManagerAddress']} ({node['NodeID'][:8]}) offers "
+                f"{node['Resources']['GPU']:g} GPU(s), but torch sees none there",
+                fix="Check its driver and its torch (a CUDA build?), or run with --device cpu.",
+            )
+    return "cuda"
 
 
 def _reachable(address: str) -> None:

@@ -15,16 +15,23 @@ from typing import Any
 
 import ray
 
+from gad.harness.executor.cluster import ENCODERS_PER_GPU
 from gad.harness.executor.progress import Progress
 from gad.harness.executor.recorder import Recorder
 from gad.harness.executor.score import Order
 from gad.harness.executor.slices import Slices
 from gad.harness.executor.tasks import encode_task, score_task, train_task
+from gad.harness.nouns import FeatureInput, ImageInput
 from gad.harness.store.records import PartRecord
 from gad.harness.units import ScoreUnit, Work
 
 WAIT_SECONDS = 0.25
 TERMINAL_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+
+
+def gpu_share(wanted: ImageInput | FeatureInput, device: str) -> float:
+    """The share of a GPU that an encode task asks Ray for: none where images are only decoded."""
+    return 1 / ENCODERS_PER_GPU if device == "cuda" and isinstance(wanted, FeatureInput) else 0.0
 
 
 @dataclass
@@ -108,7 +115,9 @@ class Driver:
         for chunk in chunks:
             if chunk not in self.encoded:
                 part = ray.put(self.work.encode[chunk])
-                refs = encode_task.remote(part, self.order, os.getpid())
+                share = gpu_share(self.work.encode[chunk].input, self.order.device)
+                task = encode_task.options(num_gpus=share) if share else encode_task
+                refs = task.remote(part, self.order, os.getpid())
                 self.encoded[chunk] = [part, *refs]
                 self.seen[refs[1]] = chunk
         return [ref for chunk in chunks for ref in self.encoded[chunk]]

@@ -14,7 +14,7 @@ from gad.harness.errors import DataError
 from gad.harness.features.shards import Stream
 from gad.harness.features.store import FeatureStore, MissingFeatures
 from gad.harness.images import open_image, to_pixels
-from gad.harness.nouns import ENCODER_VERSION, PIXELS_VERSION, FeatureInput, ImageInput, Sample
+from gad.harness.nouns import ENCODER_VERSION, PIXELS_VERSION, FeatureInput, ImageInput, Precision, Sample
 from gad.harness.units import EncodeUnit
 
 if TYPE_CHECKING:
@@ -54,7 +54,9 @@ def pixels_of(
     return pixels, errors
 
 
-def encode(unit: EncodeUnit, cache: Path, threads: int) -> tuple[str, dict[str, str], int, Rows | None]:
+def encode(
+    unit: EncodeUnit, cache: Path, threads: int, device: str = "cpu"
+) -> tuple[str, dict[str, str], int, Rows | None]:
     """Encode what the feature store lacks of a chunk, and put it there if the chunk is to be kept.
 
     Returns the encoder's key in the store, errors by image digest, how many images were encoded, and for a
@@ -63,7 +65,7 @@ def encode(unit: EncodeUnit, cache: Path, threads: int) -> tuple[str, dict[str, 
     """
     wanted = unit.input
     assert isinstance(wanted, FeatureInput)
-    encoder = encoder_of(wanted.backbone, wanted.weights, threads)
+    encoder = encoder_of(wanted, threads, device)
     key, store = encoder_key(encoder), open_store(cache)
     streams = {name: Stream(encoder=key, name=name) for name in stream_names(wanted)}
     digests = [sample.digest for sample in unit.samples]
@@ -78,7 +80,7 @@ def encode(unit: EncodeUnit, cache: Path, threads: int) -> tuple[str, dict[str, 
         try:
             together = _together(store, streams, digests, names, found, errors)
         except MissingFeatures:  # a damaged shard was set aside: now its rows are known to be missing
-            return encode(unit, cache, threads)
+            return encode(unit, cache, threads, device)
         return key, errors, len(good), together
     for name, encoded in found.items():
         rows = [row for row, digest in enumerate(names) if digest in lacking[name]]
@@ -166,18 +168,30 @@ def encoder_key(encoder: Encoder) -> str:
             "mean": encoder.mean.flatten().tolist(),
             "std": encoder.std.flatten().tolist(),
             "images": PIXELS_VERSION,
-            "precision": "fp32",
+            "precision": encoder.precision,
+            # The last bits differ from one kind of device to another; what was kept before there were
+            # others came from a CPU.
+            **({} if encoder.device.type == "cpu" else {"device": encoder.device.type}),
         },
     )
 
 
+def encoder_of(wanted: FeatureInput, threads: int, device: str = "cpu") -> Encoder:
+    """The encoder of this worker process, loaded once. A weights file that was changed is another one."""
+    return _encoder(wanted.backbone, wanted.weights, wanted.precision, threads, device)
+
+
 @lru_cache(maxsize=1)
-def encoder_of(backbone: str, weights: str, threads: int) -> Encoder:
-    """The encoder of this worker process, loaded once. ``weights`` tells a changed file from its old self."""
+def _encoder(backbone: str, _weights: str, precision: Precision, threads: int, device: str) -> Encoder:
+    torch_threads(threads)
+    encoder = _loaded(backbone)
+    encoder.place(device, precision)
+    return encoder
+
+
+def _loaded(backbone: str) -> Encoder:
     from gad.models.backbones.spec import parse
 
-    del weights
-    torch_threads(threads)
     spec = parse(backbone)
     if spec.family == "timm":
         from gad.models.backbones import timm_encoder

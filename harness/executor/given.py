@@ -22,7 +22,7 @@ def bring(unit: TrainUnit, order: Order) -> str:
     """Read ``unit.checkpoint``, keep its weights in the cache, and return "" or what is wrong with it."""
     wanted = unit.input
     assert isinstance(wanted, FeatureInput)
-    encoder = encoder_of(wanted.backbone, wanted.weights, order.threads)
+    encoder = encoder_of(wanted, order.threads)
     header = {**trainings.header_for(unit, encoder_key(encoder)), "checkpoint": unit.checkpoint}
     with in_memory() as folder:
         message = {
@@ -77,7 +77,7 @@ def read(
 
 def fits(path: Path, said: Mapping[str, object], wanted: FeatureInput, threads: int) -> None:
     """Raises ModelError for a checkpoint that was trained on another encoder than the one it is used with."""
-    encoder = encoder_of(wanted.backbone, wanted.weights, threads)
+    encoder = encoder_of(wanted, threads)
     other = bool(said["encoder"]) and said["encoder"] != encoder_key(encoder)
     if said["encoder_digest"] and not other:
         from gad.models.backbones.clip import ClipEncoder

@@ -42,6 +42,7 @@ class Order(Frozen):
     threads: int
     cache: str
     node: str = ""
+    device: str = "cpu"  # of encoders; detectors themselves compute on CPUs
 
 
 class Children:

@@ -211,7 +211,7 @@ def seen(path: Path, single: Single) -> NDArray[np.uint8]:
     sample, wanted = _sample(path), single.wanted
     assert isinstance(sample, Sample)
     if isinstance(wanted, FeatureInput):
-        wanted = encoder_of(wanted.backbone, wanted.weights, single.threads).input
+        wanted = encoder_of(wanted, single.threads).input
     pixels, _ = pixels_of([sample], Path("/"), wanted)
     return pixels[0]
 

@@ -8,14 +8,14 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from gad.harness import lacking, registry, sources, units, version
 from gad.harness import plan as planning
 from gad.harness import work as making
 from gad.harness.errors import DataError, StoreError
 from gad.harness.executor import trainings
-from gad.harness.nouns import Grid, Job
+from gad.harness.nouns import FeatureInput, Grid, Job
 from gad.harness.plan import Only, Plan
 from gad.harness.store import manifests, read, runs, segments
 from gad.harness.store.layout import Layout
@@ -39,6 +39,7 @@ class Settings:
     address: str | None = None
     workers: int | None = None
     threads: int = 1
+    device: Literal["auto", "cpu", "cuda"] = "auto"
     retry_failed: bool = False
     stream: bool = False
     max_failures: float | None = None
@@ -145,7 +146,7 @@ def _job_states(results: Path) -> dict[str, str]:
     return {row["job_id"]: row["status"] for row in read.results(results, "job")}
 
 
-def _record_run(plan: Plan, settings: Settings) -> str:
+def _record_run(plan: Plan, settings: Settings, device: str = "") -> str:
     for source in plan.sources.values():
         if source.prepared:
             manifests.keep(settings.results, source.prepared)
@@ -155,7 +156,7 @@ def _record_run(plan: Plan, settings: Settings) -> str:
         jobs=tuple(job for job in plan.asked if job.column_key),
         method_fields=plan.method_fields,
         column_fields=plan.column_fields,
-        environment=version.environment(),
+        environment={**version.environment(), **({"device": device} if device else {})},
         command=settings.command,
         version=version.version(),
     )
@@ -174,7 +175,10 @@ def _run(
     with cluster.session(settings.address, settings.workers) as cpus, catching_signals() as stop:
         nodes = cluster.preflight(_sentinels(work), sorted({job.model.name for job in plan.jobs}))
         print(f"{work.parts} parts to score on {nodes} node(s), {cpus} CPUs", file=sys.stderr)
-        run_id = _record_run(plan, settings)
+        device = "cpu"
+        if any(isinstance(unit.input, FeatureInput) for unit in work.encode.values()):
+            device = cluster.device_for(settings.device)
+        run_id = _record_run(plan, settings, device)
         progress = Progress(settings.results, run_id, Counts(work.images, work.parts, len(work.train)))
         try:
             with Recorder(settings.results) as recorder:
@@ -184,6 +188,7 @@ def _run(
                     limits=plan.grid.limits,
                     threads=settings.threads,
                     cache=str(settings.cache.absolute()),
+                    device=device,
                 )
                 jobs_of = _jobs_of(plan.jobs).__getitem__
                 most = settings.max_failures

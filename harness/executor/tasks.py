@@ -59,7 +59,7 @@ def encode_task(unit: EncodeUnit, order: Order, driver: int) -> tuple[Any, Encod
     if isinstance(unit.input, ImageInput):
         rows, errors = decode(unit)
     else:
-        encoder, errors, count, rows = encode(unit, Path(order.cache), order.threads)
+        encoder, errors, count, rows = encode(unit, Path(order.cache), order.threads, order.device)
     record = _task("encode", order.run_id, driver, started, dataset=unit.dataset, category="", images=count)
     return rows, Encoded(record=record, errors=errors, encoder=encoder)
 
@@ -87,7 +87,7 @@ def train_task(unit: TrainUnit, order: Order, driver: int, *chunks: Any) -> Trai
             error = train(unit, order, store, key, errors)
         except MissingFeatures:
             for chunk in chunks[::3]:
-                encode(chunk, Path(order.cache), order.threads)
+                encode(chunk, Path(order.cache), order.threads, order.device)
             error = train(unit, order, store, key, errors)
     record = _task(
         "train", order.run_id, driver, started, dataset=unit.dataset, category="", model=unit.model
@@ -145,8 +145,16 @@ def _inputs(folder: Path, unit: ScoreUnit, order: Order, chunks: tuple[Any, ...]
         # A damaged shard was set aside, or this node does not see the others' store: encode again here.
         for chunk in chunks[::3]:
             if chunk.keep:
-                encode(chunk, Path(order.cache), order.threads)
+                encode(chunk, Path(order.cache), order.threads, order.device)
         return FeatureInputs(folder, unit, store, key, errors, given)
+
+
+@ray.remote(num_cpus=0, max_retries=0)
+def gpu_task() -> bool:
+    """Whether torch sees the GPU that Ray gave to this task."""
+    import torch
+
+    return torch.cuda.is_available()
 
 
 @ray.remote(num_cpus=0, max_retries=0)

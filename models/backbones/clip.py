@@ -16,7 +16,7 @@ from gad.harness.errors import ModelError
 from gad.harness.ids import digest
 from gad.harness.nouns import ImageInput
 from gad.models.backbones import weights
-from gad.models.backbones.encoder import normalised
+from gad.models.backbones.encoder import Placed, normalised
 from gad.models.backbones.spec import BackboneSpec, default_layers
 from gad.models.windows import windows
 
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-class ClipEncoder:
-    """A frozen CLIP in fp32.
+class ClipEncoder(Placed):
+    """A frozen CLIP.
 
     ``digest`` names its configuration and weights, whatever file they came from: the same weights give other
     features with another activation. ``tag`` is what open_clip says of pretrained weights: preprocessing.
@@ -65,14 +65,15 @@ class ClipEncoder:
             raise ModelError(f"layers {wrong} do not exist: this encoder has blocks 1 to {self.depth}")
         # open_clip cannot be asked for no block at all; what was not asked for is left out below.
         blocks = sorted(set(layers)) or [self.depth]
-        found = self.model.visual.forward_intermediates(
-            self._normalised(pixels), indices=[block - 1 for block in blocks], output_fmt="NLC"
-        )
-        out: dict[str, NDArray[Any]] = {"class": found["image_features"].float().numpy()}
+        with self.computing():
+            found = self.model.visual.forward_intermediates(
+                self._normalised(pixels), indices=[block - 1 for block in blocks], output_fmt="NLC"
+            )
+        out: dict[str, NDArray[Any]] = {"class": found["image_features"].float().cpu().numpy()}
         # open_clip returns blocks in their own order, not in the order they were asked for.
         for block, tokens in zip(blocks, found["image_intermediates"], strict=True):
             if block in layers:
-                out[f"layer-{block:02d}"] = tokens.half().numpy()
+                out[f"layer-{block:02d}"] = tokens.half().cpu().numpy()
         return out
 
     @torch.inference_mode()
@@ -93,20 +94,22 @@ class ClipEncoder:
         chosen = {size: functional.pad(windows(side, size) + 1, (1, 0)) for size in sorted(set(sizes))}
         out: dict[str, list[torch.Tensor]] = {f"window-{size}": [] for size in chosen}
         for image in self._normalised(pixels):
-            tokens = visual._embeds(image[None])[0]
-            for size, rows in chosen.items():
-                pooled, _ = visual._pool(visual.transformer(tokens[rows]))
-                out[f"window-{size}"].append((pooled @ visual.proj).half())
+            with self.computing():
+                tokens = visual._embeds(image[None])[0]
+                for size, rows in chosen.items():
+                    pooled, _ = visual._pool(visual.transformer(tokens[rows]))
+                    out[f"window-{size}"].append((pooled @ visual.proj).half().cpu())
         return {name: torch.stack(rows).numpy() for name, rows in out.items()}
 
     @torch.inference_mode()
     def texts(self, lines: Sequence[str]) -> NDArray[np.float32]:
         """Text embeddings fp32 ``[n, embed_dim]``, not normalised."""
-        embedded: NDArray[np.float32] = self.model.encode_text(self.tokenizer(list(lines))).float().numpy()
+        tokens = self.tokenizer(list(lines)).to(self.device)
+        embedded: NDArray[np.float32] = self.model.encode_text(tokens).float().cpu().numpy()
         return embedded
 
     def _normalised(self, pixels: NDArray[np.uint8]) -> torch.Tensor:
-        return normalised(pixels, self.image_size, self.mean, self.std)
+        return normalised(pixels, self.image_size, self.mean, self.std).to(self.device)
 
 
 def load(spec: BackboneSpec) -> ClipEncoder:

@@ -14,7 +14,7 @@ from timm.models import load_state_dict_from_hf
 from gad.harness.errors import ModelError
 from gad.harness.nouns import ImageInput
 from gad.models.backbones import timm_models, weights
-from gad.models.backbones.encoder import normalised
+from gad.models.backbones.encoder import Placed, normalised
 from gad.models.backbones.spec import BackboneSpec
 from gad.models.backbones.timm_models import TimmModel
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 COUNTER = ".num_batches_tracked"  # of batch norm: training counts in it, nothing is computed from it
 
 
-class TimmEncoder:
+class TimmEncoder(Placed):
     """A frozen network of timm, without its classifier, in fp32.
 
     ``digest`` names architecture and weights, whatever file they came from: in timm the same weights can
@@ -59,16 +59,18 @@ class TimmEncoder:
         if wrong := [layer for layer in layers if not 1 <= layer <= depth]:
             raise ModelError(f"layers {wrong} do not exist: timm:{self.known.name} has layers 1 to {depth}")
         asked = sorted(set(layers))
-        last, maps = self.model.forward_intermediates(
-            normalised(pixels, self.known.input.size, self.mean, self.std),
-            # Never none: timm would take an empty list for a mistake.
-            indices=[self.known.indices[layer - 1] for layer in asked or [1]],
-            output_fmt="NCHW",
-        )
-        pooled = self.model.forward_head(last, pre_logits=True)
-        out: dict[str, NDArray[Any]] = {"class": pooled.float().numpy()}
+        images = normalised(pixels, self.known.input.size, self.mean, self.std).to(self.device)
+        with self.computing():
+            last, maps = self.model.forward_intermediates(
+                images,
+                # Never none: timm would take an empty list for a mistake.
+                indices=[self.known.indices[layer - 1] for layer in asked or [1]],
+                output_fmt="NCHW",
+            )
+            pooled = self.model.forward_head(last, pre_logits=True)
+        out: dict[str, NDArray[Any]] = {"class": pooled.float().cpu().numpy()}
         for layer, found in zip(asked, maps[: len(asked)], strict=True):
-            out[f"layer-{layer:02d}"] = found.flatten(2).transpose(1, 2).half().contiguous().numpy()
+            out[f"layer-{layer:02d}"] = found.flatten(2).transpose(1, 2).half().contiguous().cpu().numpy()
         return out
 
     def windows(self, pixels: NDArray[np.uint8], sizes: Sequence[int]) -> dict[str, NDArray[np.float16]]:

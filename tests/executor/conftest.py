@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support import Bench, write_hostile
@@ -17,8 +18,8 @@ def strangers(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def cluster(strangers: Path) -> Iterator[str]:
-    """Address of a cluster of three nodes with one CPU each, whose workers see the strangers' package."""
+def nodes(strangers: Path) -> Iterator[Any]:
+    """A cluster of three nodes with one CPU each, whose workers see the strangers' package."""
     from ray.cluster_utils import Cluster
 
     before = os.environ.get("PYTHONPATH")
@@ -29,13 +30,20 @@ def cluster(strangers: Path) -> Iterator[str]:
         for _ in range(3):
             made.add_node(num_cpus=1, include_dashboard=False, object_store_memory=200_000_000)
         made.wait_for_nodes()
-        yield made.address
+        yield made
     finally:
         made.shutdown()
         if before is None:
             del os.environ["PYTHONPATH"]
         else:
             os.environ["PYTHONPATH"] = before
+
+
+@pytest.fixture(scope="session")
+def cluster(nodes: Any) -> str:
+    """Its address."""
+    address: str = nodes.address
+    return address
 
 
 @pytest.fixture
