@@ -6,11 +6,12 @@ with ``warning: ``; it names the file and says what to do.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
 
 from gad.datasets import catalog
+from gad.datasets.check_duplicates import duplicates
+from gad.datasets.check_masks import presence
 from gad.datasets.prepare import count_differences, folder_of
 from gad.harness import manifest
 from gad.harness.errors import DataError
@@ -28,9 +29,9 @@ def is_error(problem: str) -> bool:
 def check(prepared: Prepared, data: Path, full: bool = False) -> list[str]:
     """Problems of a prepared dataset, errors first; an empty list when there are none.
 
-    Looks at counts, missing and empty files, and images that are in train and test at once. ``full``
-    also reads every file: changed bytes, images that cannot be decoded, masks that do not fit. It costs
-    a decode of the whole dataset.
+    Looks at counts, missing and empty files, images that are there more than once (in train and test at
+    once: a leak), and masks that are missing or doubled. ``full`` also reads every file: changed bytes, images
+    that cannot be decoded, masks that do not fit, images that look the same. It costs a decode of the dataset.
     """
     again = _again(prepared, data)
     try:
@@ -48,7 +49,8 @@ def check(prepared: Prepared, data: Path, full: bool = False) -> list[str]:
     info = catalog.DATASETS.get(prepared.name)
     noted = [*prepared.warnings, *(count_differences(info, prepared.categories) if info else [])]
     problems += [WARNING + text for text in noted]
-    problems += _leaks(samples)
+    problems += presence(samples, prepared.warnings, prepared.root_path)
+    problems += duplicates(samples)
     return sorted(dict.fromkeys(problems), key=lambda problem: not is_error(problem))
 
 
@@ -77,23 +79,5 @@ def _missing(prepared: Prepared, samples: Iterable[Sample], again: str) -> list[
         elif file.stat().st_size == 0:
             problems.append(
                 f"{ERROR}{kind} {file} is empty (0 bytes): restore it from the download, then {again}"
-            )
-    return problems
-
-
-def _leaks(samples: Iterable[Sample]) -> list[str]:
-    """Images whose content is in train and in test of one category."""
-    groups: dict[tuple[str, str], list[Sample]] = defaultdict(list)
-    for sample in samples:
-        groups[sample.category, sample.digest].append(sample)
-    problems = []
-    for (category, _), group in groups.items():
-        train = [s.id for s in group if s.split == "train"]
-        test = [s.id for s in group if s.split == "test"]
-        if train and test:
-            problems.append(
-                f"{WARNING}category {category}: test image {', '.join(test)} has the same content as train "
-                f"image {', '.join(train)}: scores on it are too good; remove one "
-                "of the files and prepare again, unless you need the official split"
             )
     return problems

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
+import os
 from collections import defaultdict
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gad.datasets import check_masks
+from gad.datasets.check_duplicates import look_alikes
+from gad.datasets.progress import track
 from gad.harness import images
 from gad.harness.nouns import Sample
 
@@ -33,24 +40,64 @@ def changed(root: Path, samples: Iterable[Sample]) -> list[str]:
 
 
 def file_problems(root: Path, samples: list[Sample], again: str) -> list[str]:
-    """Problems of every file that is there and not empty: changed, cannot be decoded, mask does not fit."""
+    """Problems of every file that is there and not empty: changed, cannot be decoded, mask does not fit.
+
+    Also images that look alike once they are decoded. Files are read and decoded on all cores.
+    """
     present = [s for s in samples if _has_content(root / s.path)]
-    problems = []
-    for path, group in _by_path(present).items():
-        try:
-            if not _digests_agree(root / path, group):
-                problems.append(
-                    f"error: image {root / path} changed since it was prepared: restore it, or {again}"
-                )
-            if group[0].index is None:
-                _decode(root / path)
-        except Exception as error:  # Pillow raises many kinds for damaged files: all mean "unreadable"
-            problems.append(
-                f"error: image {root / path} cannot be read ({type(error).__name__}: {error}): "
-                f"restore it from the download, then {again}"
+    by_path = _by_path(present)
+    masked = [s for s in present if s.mask and all(_has_content(root / m) for m in images.mask_paths(s.mask))]
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
+        looked = threads.map(lambda group: _look(root, group, again), by_path.values())
+        seen = dict(zip(by_path, track(looked, "reading images", len(by_path)), strict=True))
+        fitting = threads.map(lambda s: check_masks.fit(root, s, lambda: seen[s.path].size, again), masked)
+        fits = list(track(fitting, "reading masks", len(masked)))
+    problems = [text for found in seen.values() for text in found.problems]
+    problems += dict.fromkeys(text for text, _ in fits if text)
+    problems += check_masks.cut(masked, [lost for _, lost in fits])
+    return problems + look_alikes(samples, {d: p for found in seen.values() for d, p in found.pixels.items()})
+
+
+@dataclass
+class _Looked:
+    """What came of reading one file: its size, and digests of decoded pixels by image digest."""
+
+    problems: list[str] = field(default_factory=list)
+    size: tuple[int, int] = (0, 0)
+    pixels: dict[str, str] = field(default_factory=dict)
+
+
+def _look(root: Path, group: list[Sample], again: str) -> _Looked:
+    found, file = _Looked(), root / group[0].path
+    try:
+        if not _digests_agree(file, group):
+            found.problems.append(
+                f"error: image {file} changed since it was prepared: restore it, or {again}"
             )
-    masked = [s for s in present if s.mask and all(_has_content(root / m) for m in _files(s))]
-    return problems + [problem for s in masked for problem in _mask_problems(root, s, again)]
+        if group[0].index is None:
+            image = _decode(file)
+            found.size = image.size
+            if image.mode in ("I", "F"):
+                found.problems.append(
+                    f"error: image {file} has 32 bits a pixel, whose range is not known: convert it to 8 or 16 bits, "
+                    f"then {again}"
+                )
+            for sample in {s.digest: s for s in group}.values():
+                part = image if sample.crop is None else image.crop(sample.crop)
+                found.pixels[sample.digest] = _pixel_digest(part)
+    except Exception as error:  # Pillow raises many kinds for damaged files: all mean "unreadable"
+        found.problems.append(
+            f"error: image {file} cannot be read ({type(error).__name__}: {error}): "
+            f"restore it from the download, then {again}"
+        )
+    return found
+
+
+def _pixel_digest(image: Image.Image) -> str:
+    """The same for images that look the same, whatever file format, palette or number of channels they have."""
+    if image.mode not in ("I;16", "I;16B", "I;16L", "I", "F"):
+        image = image.convert("RGB")
+    return hashlib.sha256(f"{image.mode}{image.size}".encode() + image.tobytes()).hexdigest()
 
 
 def _by_path(samples: Iterable[Sample]) -> dict[str, list[Sample]]:
@@ -58,10 +105,6 @@ def _by_path(samples: Iterable[Sample]) -> dict[str, list[Sample]]:
     for sample in samples:
         groups[sample.path].append(sample)
     return groups
-
-
-def _files(sample: Sample) -> list[str]:
-    return images.mask_paths(sample.mask)
 
 
 def _mask_digest(root: Path, mask: str) -> str:
@@ -79,7 +122,10 @@ def _digests_agree(file: Path, group: list[Sample]) -> bool:
     """Whether one file still holds the images that the manifest says. OSError, ValueError if unreadable."""
     if group[0].index is not None:
         stored = _read_array(file)
-        return all(images.array_digest(stored[s.index]) == s.digest for s in group)
+        wanted = {
+            (s.index, s.digest) for s in group
+        }  # each once: categories of one-vs-all share their images
+        return all(images.array_digest(stored[index]) == digest for index, digest in wanted)
     content = file.read_bytes()
     return all(images.stored_digest(content, s.crop) == s.digest for s in group)
 
@@ -98,28 +144,3 @@ def _decode(file: Path) -> Image.Image:
     image = Image.open(io.BytesIO(file.read_bytes()))
     image.load()
     return image
-
-
-def _mask_problems(root: Path, sample: Sample, again: str) -> list[str]:
-    named = ", ".join(str(root / path) for path in _files(sample))
-    whole = sample.model_copy(update={"crop": None})
-    try:
-        size = images.open_mask(root, whole).size
-        wanted = _decode(root / sample.path).size if sample.index is None else size
-    except Exception as error:
-        reason = f"{type(error).__name__}: {error}".replace("\n", " ")
-        return [f"error: mask {named} cannot be read ({reason}): restore it, then {again}"]
-    if _mask_digest(root, sample.mask) != sample.mask_digest:
-        return [f"error: mask {named} changed since it was prepared: restore it, or {again}"]
-    if size != wanted:
-        return [f"error: mask {named} is {size} pixels, its image {wanted}: restore both, then {again}"]
-    mask = images.open_mask(root, sample)
-    if mask.getbbox() is None:
-        return [f"warning: mask {named} marks nothing; compare it with the download"]
-    side = min(mask.size)
-    left, top = (mask.size[0] - side) // 2, (mask.size[1] - side) // 2
-    if mask.crop((left, top, left + side, top + side)).getbbox() is None:
-        return [
-            f"warning: mask {named} lies outside the central square, which is all that `resize: crop` keeps"
-        ]
-    return []

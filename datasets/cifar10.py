@@ -39,6 +39,7 @@ INFOS = (
         notes="The publisher's own split, as in the paper. Train images of the category's class are normal; in "
         "the test split, which is whole in every category, the other nine classes are anomalous.",
         expected=one_vs_all({name: name for name in CLASSES}, _TRAIN, _TEST),
+        authors_split="the same: the publisher's",
         builder="gad.datasets.cifar10:build",
     ),
     DatasetInfo(
@@ -50,6 +51,7 @@ INFOS = (
         source=_SOURCE,
         notes="The publisher's own split, as in the paper. Animals are normal, vehicles anomalous.",
         expected=multi_class("animal", "animal", [name in ANIMALS for name in CLASSES], _TRAIN, _TEST),
+        authors_split="the same: the publisher's",
         builder="gad.datasets.cifar10:build",
     ),
 )

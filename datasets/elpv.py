@@ -28,6 +28,7 @@ INFO = DatasetInfo(
     expected=(
         Category(category="elpv", text="elpv", train_normal=1131, test_normal=377, test_anomalous=715),
     ),
+    authors_split="the same: their list is in the order of labels.csv",
     builder="gad.datasets.elpv:build",
 )
 

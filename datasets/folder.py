@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Mapping
 from pathlib import Path
@@ -165,15 +166,17 @@ def _category(root: Path, category: str, folder: Path, warnings: list[str]) -> l
 
 
 def _images(
-    root: Path, category: str, split: Split, folder: Path, masks: dict[str, Path], warnings: list[str]
+    root: Path, category: str, split: Split, folder: Path, masks: dict[str, list[Path]], warnings: list[str]
 ) -> list[Sample]:
     """Samples of one folder; those outside a folder named ``good`` are anomalous."""
     defect = "" if folder.name == GOOD else unicodedata.normalize("NFC", folder.name)
     files = trees.images(folder, warnings)
     warnings += trees.zero_byte_warnings(files)
+    from gad.harness.images import mask_digest
+
     samples = []
     for file in track(files, f"reading {category}"):
-        mask = masks.pop(_stem(file), None)
+        own = masks.pop(_stem(file), [])
         samples.append(
             Sample(
                 id=sample_id(trees.relative(file, root)),
@@ -183,12 +186,12 @@ def _images(
                 category=category,
                 digest=file_digest(file),
                 defect=defect,
-                mask=trees.relative(mask, root) if mask else "",
-                mask_digest=file_digest(mask) if mask else "",
+                mask="\n".join(trees.relative(mask, root) for mask in own),
+                mask_digest=mask_digest([mask.read_bytes() for mask in own]) if own else "",
             )
         )
     if masks:
-        left = trees.shortened(mask.name for mask in masks.values())
+        left = trees.shortened(mask.name for own in masks.values() for mask in own)
         warnings.append(f"{folder}: no image for these masks, which are ignored: {left}")
     without = [s.id for s in samples if not s.mask]
     if without and len(without) < len(samples):
@@ -196,11 +199,16 @@ def _images(
     return samples
 
 
-def _masks(folder: Path, warnings: list[str]) -> dict[str, Path]:
-    """Masks by the stem of their image: ``000_mask.png`` belongs to ``000``, whatever their suffixes."""
-    if not folder.is_dir():
-        return {}
-    return {_stem(mask).removesuffix("_mask"): mask for mask in trees.images(folder, warnings)}
+def _masks(folder: Path, warnings: list[str]) -> dict[str, list[Path]]:
+    """Masks by the stem of their image: ``000_mask.png`` belongs to ``000``, whatever their suffixes.
+
+    So do ``000_mask1.png`` and ``000_mask2.png``, which are united.
+    """
+    found: dict[str, list[Path]] = {}
+    if folder.is_dir():
+        for mask in trees.images(folder, warnings):
+            found.setdefault(re.sub(r"_mask\d*$", "", _stem(mask)), []).append(mask)
+    return found
 
 
 def _stem(path: Path) -> str:

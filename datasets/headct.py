@@ -29,6 +29,7 @@ INFO = DatasetInfo(
         Category(category="headct", text="headct", train_normal=75, test_normal=25, test_anomalous=100),
     ),
     fingerprint="a689cb8914357705cb7ecf8f26a0cbb2ce996e41371c52b3e8725cd090773448",
+    authors_split="the same: their list is in the order of labels.csv",
     builder="gad.datasets.headct:build",
 )
 

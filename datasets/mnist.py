@@ -43,6 +43,7 @@ INFOS = (
         "the test split, which is whole in every category, the other nine digits are anomalous.",
         expected=one_vs_all({d: f"digit {d}" for d in DIGITS}, _TRAIN, _TEST),
         fingerprint="e1c456087b55a3a4b611f8df7a6eb9c23de52c137458d3ad15b1ee8ab0224540",
+        authors_split="the same: the publisher's",
         builder="gad.datasets.mnist:build",
     ),
     DatasetInfo(
@@ -55,6 +56,7 @@ INFOS = (
         notes="The publisher's own split, as in the paper. Even digits are normal, odd ones anomalous.",
         expected=multi_class("even", "even digit", [d in EVEN for d in DIGITS], _TRAIN, _TEST),
         fingerprint="6b670ad7ecec9d048cdd75635b8d231081bdf0fbc7c70cdab7293ed845948733",
+        authors_split="the same: the publisher's",
         builder="gad.datasets.mnist:build",
     ),
 )

@@ -42,6 +42,7 @@ INFO = DatasetInfo(
     source="https://www.mvtec.com/company/research/datasets/mvtec-ad",
     notes="The publisher's own split, which the InCTRL authors use too.",
     expected=folder.expected(_COUNTS),
+    authors_split="the same: the publisher's",
     builder="gad.datasets.mvtec:build",
 )
 

@@ -48,15 +48,16 @@ def card(place: Path, name: str = "") -> DatasetInfo:
         )
     if (place / trees.DESCRIPTION).is_file():
         return labelled.info_for(place, name)
-    return _plain(name, str(place.resolve()))
+    return plain(name, str(place.resolve()))
 
 
 def prepared(data: Path) -> dict[str, DatasetInfo]:
     """What is prepared in ``data`` and not of the catalog, by name. Nothing is read but the names."""
-    return {name: _plain(name) for name in manifest.names(data) if name not in catalog.DATASETS}
+    return {name: plain(name) for name in manifest.names(data) if name not in catalog.DATASETS}
 
 
-def _plain(name: str, source: str = "") -> DatasetInfo:
+def plain(name: str, source: str = "") -> DatasetInfo:
+    """The card of images that say nothing of themselves."""
     return DatasetInfo(
         name=name,
         title=name,

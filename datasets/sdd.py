@@ -29,6 +29,7 @@ INFO = DatasetInfo(
     "random_state=42). The InCTRL authors split an unsorted directory listing, so their split cannot be had: "
     "the counts are theirs, the images in each part are not. Thirds of one image can be in train and in test.",
     expected=(Category(category="sdd", text="SDD", train_normal=857, test_normal=286, test_anomalous=54),),
+    authors_split="cannot be had: it followed an unsorted directory listing; the counts are the same",
     builder="gad.datasets.sdd:build",
 )
 

@@ -43,6 +43,7 @@ INFO = DatasetInfo(
     source="https://github.com/amazon-science/spot-diff",
     notes="The publisher's one-class split (split_csv/1cls.csv), which the InCTRL authors use too.",
     expected=folder.expected(_COUNTS),
+    authors_split="the same: the publisher's (1cls.csv)",
     builder="gad.datasets.visa:build",
 )
 

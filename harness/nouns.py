@@ -63,7 +63,8 @@ class DatasetInfo(Frozen):
 
     ``expected`` lists categories with the counts of the official set (empty when it depends on the
     folder); those of its fields that are only known roughly are named in ``about``. ``fingerprint`` is that
-    of the complete official set, where somebody could compute it. ``builder`` is ``module:function``; see
+    of the complete official set, where somebody could compute it. ``authors_split`` says how the split
+    relates to that of InCTRL's authors. ``builder`` is ``module:function``; see
     :mod:`gad.datasets.catalog`. A bundled dataset needs no raw files.
     """
 
@@ -79,6 +80,7 @@ class DatasetInfo(Frozen):
     expected: tuple[Category, ...] = ()
     about: tuple[str, ...] = ()
     fingerprint: str = ""
+    authors_split: str = ""
     builder: str
 
 

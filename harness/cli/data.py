@@ -1,4 +1,4 @@
-"""``harness data``: list the datasets, prepare one, check one.
+"""``harness data``: list the datasets, prepare one, check one, show its card.
 
 Results go to stdout, as a table or as JSON alone; notes go to stderr.
 """
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gad.harness.cli.common import DATA, AsJson, DataDir, print_json, print_table, printable
+from gad.harness.cli.data_report import card, report
 
 if TYPE_CHECKING:
     from gad.harness.manifest import Prepared
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 OWN = "folder"  # in place of a dataset's name: images of one's own
 
-app = typer.Typer(no_args_is_help=True, help="List, prepare and check datasets.")
+app = typer.Typer(no_args_is_help=True, help="List, prepare, check and show datasets.")
 
 NameArgument = Annotated[
     str,
@@ -69,7 +70,8 @@ def prepare(
     else:
         _note(f"preparing {called or place.resolve().name} in {data}")
         prepared = datasets.prepare_own(called, place, data)
-    _report(prepared, [f"warning: {warning}" for warning in prepared.warnings], as_json)
+    clean = f"no warnings; `harness data check {prepared.name} --full` looks closer"
+    report(prepared, [f"warning: {warning}" for warning in prepared.warnings], as_json, clean)
 
 
 @app.command()
@@ -84,9 +86,26 @@ def check(
 
     prepared = _prepared(name, data)
     problems = datasets.check(prepared, data, full)
-    _report(prepared, problems, as_json)
+    report(prepared, problems, as_json)
     if any(datasets.is_error(problem) for problem in problems):
         raise typer.Exit(1)
+
+
+@app.command()
+def show(name: NameArgument, data: DataDir = DATA, as_json: AsJson = False) -> None:
+    """Show a dataset's card: counts, sizes and modes of its images, licence, citation, split, fingerprint."""
+    from gad.datasets import catalog, describe
+    from gad.harness import manifest
+
+    _refuse_unknown(name, data)
+    info = catalog.DATASETS.get(name)
+    absent = info is not None and not info.bundled and not manifest.exists(data, info.name)
+    prepared = None if absent else _prepared(name, data)
+    said = describe.card(describe.of_prepared(prepared) if prepared else catalog.find(name), prepared)
+    if as_json:
+        print_json(said)
+    else:
+        card(said)
 
 
 def _own_place(name: str, raw: Path | None, called: str) -> Path | None:
@@ -194,47 +213,8 @@ def _row(name: str, info: DatasetInfo | None, found: Prepared | None, damaged: b
     }
 
 
-def _report(prepared: Prepared, problems: list[str], as_json: bool) -> None:
-    from gad.datasets.prepare import official as compare
-
-    official = compare(prepared)
-    columns = ("category", "train_normal", "test_normal", "test_anomalous")
-    categories = [category.model_dump(include=set(columns)) for category in prepared.categories]
-    if as_json:
-        print_json(
-            {
-                "dataset": prepared.name,
-                "fingerprint": prepared.fingerprint,
-                "official": official or None,
-                "categories": categories,
-                "problems": problems,
-            }
-        )
-        return
-    title = f"{prepared.name}  fingerprint {prepared.fingerprint[:16]}"
-    title += f"  {official}" if official else ""
-    print_table(
-        [c.replace("_", " ") for c in columns],
-        [[_text(c[column]) for column in columns] for c in categories],
-        title=title,
-    )
-    _print_problems(problems)
-
-
 def _text(value: object) -> str:
     return "-" if value is None or value == "" else str(value)
-
-
-def _print_problems(problems: list[str]) -> None:
-    from rich.console import Console
-    from rich.text import Text
-
-    console = Console(soft_wrap=True, highlight=False)
-    for problem in problems:
-        style = "red" if problem.startswith("error") else "yellow"
-        console.print(Text(printable(problem), style=style))  # Text: brackets in file names are no markup
-    if not problems:
-        console.print("no problems", style="green")
 
 
 def _note(text: str) -> None:

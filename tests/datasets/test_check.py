@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import pickle
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+import raws
 from PIL import Image
 from typer.testing import CliRunner
 
@@ -17,6 +19,7 @@ from gad.datasets.prepare import prepare
 from gad.harness import manifest
 from gad.harness.cli.data import app
 from gad.harness.errors import DataError, UsageError
+from gad.harness.images import open_mask
 
 
 def picture(path: Path, pixels: np.ndarray) -> None:
@@ -94,7 +97,7 @@ def test_damage_after_preparing(
             lambda p: picture(p, np.ones((20, 12), np.uint8)),
             "error: mask {} is (12, 20) pixels, its image (20, 12)",
         ),
-        (wide_mask, "warning: mask {} lies outside the central square"),
+        (wide_mask, "warning: mask {} (nut/test/[b]dent/0.png) lies outside the central square"),
     ],
 )
 def test_masks_that_do_not_fit(parts: Path, make: Callable[[Path], None], words: str) -> None:
@@ -111,6 +114,78 @@ def test_same_image_in_train_and_test_is_a_leak(parts: Path) -> None:
         assert found.startswith("warning: ")
         assert "nut/train/good/0.png" in found
         assert "nut/test/good/9.png" in found
+
+
+def test_images_that_are_there_twice_in_one_split(parts: Path) -> None:
+    shutil.copy(parts / "nut/train/good/0.png", parts / "nut/train/good/8.png")
+    shutil.copy(parts / "nut/test/good/0.png", parts / "nut/test/good/9.png")
+    shutil.copy(parts / "nut/test/good/1.png", parts / "nut/test/[b]dent/1.png")
+    found = problems(parts, full=False)
+    assert len(found) == 3
+    contradiction, twice, shots = found  # the worse first
+    assert "test images nut/test/[b]dent/1.png, nut/test/good/1.png" in contradiction
+    assert "no detector can be right on all" in contradiction
+    assert "test images nut/test/good/0.png, nut/test/good/9.png have the same content" in twice
+    assert "train images nut/train/good/0.png, nut/train/good/8.png" in shots
+
+
+def test_the_same_picture_in_another_file_format_is_a_leak(parts: Path) -> None:
+    """Also as a palette image, or with an alpha channel: what counts is what is seen."""
+    seen = Image.open(parts / "nut/train/good/0.png")
+    seen.save(parts / "nut/test/good/8.bmp")
+    seen.convert("RGBA").save(parts / "nut/test/good/9.png")
+    assert problems(parts, full=False) == []
+    (found,) = problems(parts)
+    assert "test image nut/test/good/8.bmp, nut/test/good/9.png and train image nut/train/good/0.png" in found
+    assert "have the same pixels, though their files differ" in found
+
+
+def test_a_mask_that_is_missing_or_doubled(parts: Path) -> None:
+    place = parts / "nut/ground_truth/[b]dent"
+    (place / "0_mask.png").unlink()
+    (place / "1_mask.png").rename(place / "1_mask1.png")
+    picture(place / "1_mask2.png", np.eye(12, 20, 4, dtype=np.uint8))
+    found = problems(parts)
+    assert len(found) == 2
+    assert "without a mask, unlike the others: nut/test/[b]dent/0.png" in found[0]
+    assert "1.png has 2 masks, which are united" in found[1]
+    (sample,) = [
+        s for s in manifest.read_samples(manifest.load(parts.parent / "data", "parts")) if "\n" in s.mask
+    ]
+    assert open_mask(parts, sample).histogram()[255] == 12 + 12 - 3  # the box covers 3 of the diagonal's 12
+
+
+def test_a_mask_that_the_crop_cuts(parts: Path) -> None:
+    """Of 20 x 12 pixels the central square starts at column 4: of columns 2 to 9 a quarter is lost."""
+    mask = np.zeros((12, 20), np.uint8)
+    mask[:, 2:10] = 1
+    picture(parts / "nut/ground_truth/[b]dent/2_mask.png", mask)
+    (found,) = problems(parts)
+    assert "cuts off a part of 1 mask(s), most of nut/test/[b]dent/2.png (25%)" in found
+
+
+def test_a_picture_of_32_bits(parts: Path) -> None:
+    Image.fromarray(np.ones((4, 4), np.int32)).save(parts / "nut/test/good/1.tiff")
+    (found,) = problems(parts)
+    assert found.startswith("error: image")
+    assert "1.tiff has 32 bits a pixel" in found
+
+
+def test_shared_images_of_one_vs_all_are_told_once(tmp_path: Path) -> None:
+    raw = raws.cifar(tmp_path / "raw")
+    (raw / "data_batch_2").write_bytes((raw / "data_batch_1").read_bytes())
+    content = pickle.loads((raw / "test_batch").read_bytes())
+    content[b"data"][1] = content[b"data"][0]
+    (raw / "test_batch").write_bytes(pickle.dumps(content))
+    prepared = prepare("cifar10-one-vs-all", raw, tmp_path / "data")
+    found = [p for p in check.check(prepared, tmp_path / "data", full=True) if "same content" in p]
+    contradictions = [p for p in found if "no detector can be right" in p]
+    assert len(contradictions) == 1
+    assert (
+        "categories airplane, automobile: test images test_batch#0000, test_batch#0001" in contradictions[0]
+    )
+    assert len([p for p in found if "each counts" in p]) == 1  # in the other eight categories
+    assert len([p for p in found if "train images" in p]) == 10
 
 
 def test_raw_folder_is_gone(parts: Path) -> None:
@@ -166,7 +241,16 @@ def test_json_is_alone_on_stdout(parts: Path) -> None:
     expected = {
         "dataset": "parts",
         "official": None,
-        "categories": [{"category": "nut", "train_normal": 3, "test_normal": 3, "test_anomalous": 3}],
+        "root": str(parts.resolve()),
+        "categories": [
+            {
+                "category": "nut",
+                "train_normal": 3,
+                "test_normal": 3,
+                "test_anomalous": 3,
+                "expected": None,
+            }
+        ],
         "problems": [],
     }
     for command in ("prepare", "check"):
