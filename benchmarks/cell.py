@@ -94,7 +94,7 @@ def cell(unit: Any, model: str, cache: Path, threads: int) -> None:
     info = registry.load().find(model).info
     options = info.options.model_validate({"backbone": unit.input.backbone})
     wanted = resolve(info.inputs(options))
-    key, *_ = encode(unit.model_copy(update={"input": wanted}), cache, threads)
+    key = encode(unit.model_copy(update={"input": wanted}), cache, threads).key
     part = PlannedPart(
         part_id="p",
         model=model,

@@ -8,6 +8,7 @@
         def prepare(self, prompts): ...          # Features of the K prompts
         def score(self, queries): return ...     # Features of n queries -> float [n]
 
+A detector that says more than one number an image returns :class:`Scored`: scores, maps, named parts.
 A trained detector adds ``train(auxiliary) -> Checkpoint``, called once on an instance of its own (the
 context's seed is the training seed), and ``load(arrays)``, called before ``prepare``.
 
@@ -18,7 +19,7 @@ way, so a score may not depend on the other queries in a batch. Inputs are read-
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -31,13 +32,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Context:
-    """All an adapter learns of the run beside its images."""
+    """All an adapter learns of the run beside its images.
+
+    ``maps``: whether anybody will look at maps. One whose maps cost extra may leave them away otherwise;
+    scores may not depend on it.
+    """
 
     category: str
     text: str
     seed: int
     device: str = "cpu"
     dtype: str = "float32"
+    maps: bool = False
     progress: Callable[[str], None] = field(default=lambda message: None, repr=False)
 
 
@@ -120,20 +126,28 @@ class Given:
 
 
 @dataclass(frozen=True)
-class Explanation:
-    """What an adapter's optional ``explain(queries)`` returns: its scores, and where they come from.
+class Scored:
+    """What ``score`` returns of n queries where there is more to say than their scores.
 
-    ``scores``: float ``[n]``, what ``score`` returns. ``parts``: by name, float ``[n]`` each. ``maps``: float
-    ``[n, h, w]`` at the detector's own resolution, higher is more anomalous, or None.
+    ``scores``: float ``[n]``, finite, higher is more anomalous. ``maps``: float ``[n, h, w]``, finite, higher
+    is more anomalous, at the detector's own resolution (the patches'), rows from the top; the same h and w
+    for all queries; or None. They cover the image as the detector saw it. ``parts``: what a score is made
+    of, by name, float ``[n]`` each.
     """
 
     scores: NDArray[np.floating]
-    parts: dict[str, NDArray[np.floating]] = field(default_factory=dict)
     maps: NDArray[np.floating] | None = None
+    parts: Mapping[str, NDArray[np.floating]] = field(default_factory=dict)
 
 
 class _Adapter:
-    """``options`` is an instance of the model's options class."""
+    """``options`` is an instance of the model's options class.
+
+    ``parameters``: how many the adapter holds itself (trained heads, a network of its own) once it is
+    prepared; the frozen encoder's are counted by the harness.
+    """
+
+    parameters: int = 0
 
     def __init__(self, options: Any, context: Context) -> None:
         self.options = options
@@ -148,7 +162,7 @@ class ImageAdapter(_Adapter, ABC):
         """Look at the K normal images: uint8 RGB ``[K, size, size, 3]``."""
 
     @abstractmethod
-    def score(self, queries: NDArray[np.uint8]) -> NDArray[np.floating]:
+    def score(self, queries: NDArray[np.uint8]) -> NDArray[np.floating] | Scored:
         """Image scores ``[n]`` of uint8 RGB ``[n, size, size, 3]``: finite, higher is more anomalous."""
 
 
@@ -160,7 +174,7 @@ class FeatureAdapter(_Adapter, ABC):
         """Look at the features of the K normal images."""
 
     @abstractmethod
-    def score(self, queries: Features) -> NDArray[np.floating]:
+    def score(self, queries: Features) -> NDArray[np.floating] | Scored:
         """Image scores ``[n]`` of the features of n queries: finite, higher is more anomalous."""
 
 

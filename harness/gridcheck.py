@@ -12,7 +12,7 @@ from gad.harness.errors import did_you_mean
 from gad.harness.gridnames import Known, Names, same_place, text
 from gad.harness.gridproblems import Problems, below, quoted
 from gad.harness.gridtree import Broken, Entries, Items, Leaf, Tree, shown
-from gad.harness.nouns import Grid, Limits, ModelChoice, Precision
+from gad.harness.nouns import Grid, Limits, ModelChoice, Precision, Worst
 
 KEYS = tuple(Grid.model_fields)
 REQUIRED = ("models", "datasets", "shots")
@@ -57,6 +57,7 @@ class _Check:
             "auxiliary": None if auxiliary is None else self.names.auxiliary(auxiliary, datasets),
             "backbone": self._backbone(),
             "precision": self._precision(),
+            "maps": self._maps(),
             "limits": self._limits(),
         }
         self._zero_shots(models)
@@ -197,6 +198,17 @@ class _Check:
         self.problems.add(
             tree.line, "precision", f"{shown(tree)} is not a precision ({', '.join(names)})", hint
         )
+        return None
+
+    def _maps(self) -> str | Worst | None:
+        tree = self._get("maps")
+        if isinstance(tree, Entries):
+            given = gridoptions.check(Worst, tree, "maps", self.problems, noun="rule")
+            return None if given is None else Worst(**given)
+        if tree is None or (isinstance(tree, Leaf) and tree.value in ("none", "all")):
+            return None if tree is None else str(tree.value)
+        said = f"{shown(tree)} says nothing of maps to keep (none, all, or {{worst: 20}})"
+        self.problems.add(tree.line, "maps", said)
         return None
 
     def _limits(self) -> Limits | None:

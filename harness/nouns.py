@@ -220,11 +220,27 @@ class Limits(Frozen):
     test_images: int | None = Field(default=None, ge=2)
 
 
+class Worst(Frozen):
+    """Keep a part's most telling maps: of ``worst`` normal images with the highest scores, and of as many
+    anomalous ones with the lowest."""
+
+    worst: int = Field(ge=1, le=1_000_000)
+
+
+ALL_MAPS = 2**31 - 1
+
+
+def most_maps(wanted: Literal["none", "all"] | Worst) -> int:
+    """How many maps of each label to keep, so that less is part of more: 0 is none, ``ALL_MAPS`` all."""
+    return wanted.worst if isinstance(wanted, Worst) else {"none": 0, "all": ALL_MAPS}[wanted]
+
+
 class Grid(Frozen):
     """What to run: every combination of the axes is a job.
 
     ``prompts`` names a prompt file for some datasets (:mod:`gad.harness.promptfiles`): there its sets take
-    the place of what ``seeds`` would draw.
+    the place of what ``seeds`` would draw. ``maps``: which anomaly maps are kept, of models that give any;
+    it changes no score, and so no key.
     """
 
     name: str
@@ -237,6 +253,7 @@ class Grid(Frozen):
     auxiliary: dict[str, str] = Field(default_factory=dict)
     backbone: str = ""
     precision: Precision = "fp32"
+    maps: Literal["none", "all"] | Worst = "none"
     limits: Limits = Limits()
 
 

@@ -25,8 +25,10 @@ def make(
     auxiliary: Mapping[str, Source] | None = None,
     only: Only | None = None,
     most_jobs: int | None = None,
+    lacking: Mapping[str, str] | None = None,
 ) -> Plan:
-    """Expand a grid. ``states`` are the recorded parts' (``done`` or ``failed``).
+    """Expand a grid. ``states`` are the recorded parts' (``done`` or ``failed``); ``lacking`` says of some of
+    them what the grid wants beside scores and is not recorded: they count as new.
 
     ``sources`` and ``auxiliary`` are by the names that datasets and auxiliary sets have in the grid.
     ``only`` keeps jobs by (model, dataset, K, seed); ``most_jobs`` keeps the first so many.
@@ -54,13 +56,15 @@ def make(
         auxiliary={source.name: source for source in planner.auxiliary.values()},
         absent=planner.absent,
     )
+    again = lacking or {}
     for _, part in plan.parts():
-        plan.states[part.part_id] = states.get(part.part_id, "new")
-    _explain(plan)
+        state = states.get(part.part_id, "new")
+        plan.states[part.part_id] = "new" if state == "done" and part.part_id in again else state
+    _explain(plan, again)
     return plan
 
 
-def _explain(plan: Plan) -> None:
+def _explain(plan: Plan, again: Mapping[str, str]) -> None:
     """Count parts by (state, reason)."""
     missing = set(plan.missing)
     for job in plan.jobs:
@@ -71,7 +75,7 @@ def _explain(plan: Plan) -> None:
     known = {"done": "already recorded", "failed": "failed earlier; --retry-failed runs it again"}
     for job, part in plan.parts():
         state = plan.states[part.part_id]
-        reason = known.get(state, "not recorded yet")
+        reason = known.get(state, again.get(part.part_id, "not recorded yet"))
         if job.dataset in unprepared:
             reason = f"{job.dataset} is bundled and not prepared yet: submit prepares it"
         plan.reasons[state, reason] += 1

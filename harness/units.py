@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from gad.harness.ids import canonical
+from gad.harness.ids import canonical, digest
 from gad.harness.nouns import FeatureInput, Frozen, ImageInput, Sample
 
 SLICE = 128  # query images after which batches start anew: a split scored in slices has the same batches
@@ -113,3 +113,8 @@ def source_of(wanted: dict[str, Any]) -> str:
         names = ("kind", "backbone", "weights", "size", "precision")
         wanted = {name: wanted[name] for name in names if name in wanted}
     return canonical(wanted).decode()
+
+
+def source_name(wanted: dict[str, Any]) -> str:
+    """A short name of :func:`source_of`, for records."""
+    return digest(source_of(wanted))[:20]

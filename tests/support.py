@@ -107,6 +107,7 @@ INFO = ModelInfo(name="hostile", title="t", summary="s", adapter="hostile_models
 HOSTILE_ADAPTER = '''
 import ctypes, os, sys, time
 import numpy as np
+from gad.harness.adapter import Scored
 
 class Hostile:
     """Plain class: no base. Misbehaves as told, in one category and K or everywhere."""
@@ -126,6 +127,15 @@ class Hostile:
             return scores
         return getattr(self, o.how)(queries, scores)
 
+    def maps(self, queries): return np.abs(queries - self.mean).mean(axis=3)
+    def mapped(self, queries, scores): return Scored(scores, self.maps(queries))
+    def nan_maps(self, queries, scores): return Scored(scores, self.maps(queries) * np.nan)
+    def few_maps(self, queries, scores): return Scored(scores, self.maps(queries)[1:])
+    def flat_maps(self, queries, scores): return Scored(scores, self.maps(queries).reshape(len(queries), -1))
+    def huge_maps(self, queries, scores): return Scored(scores, self.maps(queries) + 1e6)
+    def some_maps(self, queries, scores):
+        self.batches = vars(self).get("batches", 0) + 1
+        return Scored(scores, None if self.batches == 2 else self.maps(queries))
     def good(self, queries, scores): return scores
     def exits(self, queries, scores): os._exit(7)
     def segfaults(self, queries, scores): ctypes.string_at(0)

@@ -144,6 +144,7 @@ def plan(
         auxiliary=sources.load_auxiliary(loaded, known, data, prepare_bundled=False),
         only=parse_only(only, loaded),
         most_jobs=limit,
+        lacking=read.lacking(results, loaded),
     )
     if explain:
         from gad.harness.explain import explain as explained

@@ -45,7 +45,7 @@ def score(
 
     asked = _single(model, option or [], backbone, class_name, checkpoint, cache, threads)
     shown = _first(listed(prompts, "--prompts"), shots, asked.info)
-    asked = asked.model_copy(update={"prompts": tuple(shown)})
+    asked = asked.model_copy(update={"prompts": tuple(shown), "maps": maps is not None})
     if checkpoint is not None:
         asked = asked.model_copy(update={"arrays": _weights(asked, checkpoint)})
     unreadable = 0

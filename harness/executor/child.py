@@ -3,7 +3,8 @@
     python -m gad.harness.executor.child COMMANDS_FD REPLIES_FD LIFELINE_FD
 
 One JSON object a line each way. It knows nothing of the run: it gets an array of images (read-only),
-which rows are prompts, and which model to build; it returns scores or an error.
+which rows are prompts, and which model to build; it returns scores or an error. Maps go into a file that the
+message names (``maps``: empty where nobody wants them).
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ import numpy as np
 from safetensors.numpy import load_file, save_file
 
 from gad.harness.adapter import Auxiliary, Context, Features
-from gad.harness.errors import ModelError
+from gad.harness.executor.returned import MapFile, checked
 from gad.harness.units import SLICE
 
 
@@ -66,7 +67,12 @@ def run_part(message: dict[str, Any]) -> dict[str, Any]:
     info = load(message["info"])
     adapter_class = load(info.adapter)
     options = info.options.model_validate(message["options"])
-    context = Context(category=message["category"], text=message["text"], seed=message["seed"])
+    context = Context(
+        category=message["category"],
+        text=message["text"],
+        seed=message["seed"],
+        maps=bool(message["maps"]),
+    )
     prompts, queries = features_in(message) if message["kind"] == "features" else _images(message)
     random.seed(context.seed)
     np.random.seed(context.seed % 2**32)
@@ -76,10 +82,18 @@ def run_part(message: dict[str, Any]) -> dict[str, Any]:
         adapter.load(load_file(message["checkpoint"]))
     adapter.prepare(prompts)
     scores: list[float] = []
+    maps = MapFile(message["maps"], len(queries))
     for first, last in batches(len(queries), message["batch_size"]):
         batch = queries.rows(first, last) if isinstance(queries, Features) else queries[first:last]
-        scores += checked(adapter.score(batch), last - first)
-    return {"scores": scores, "seconds": time.perf_counter() - started}
+        scored = checked(adapter.score(batch), last - first)
+        scores += scored.scores.tolist()
+        maps.add(first, scored.maps)
+    return {
+        "scores": scores,
+        "maps": maps.written,
+        "parameters": int(getattr(adapter, "parameters", 0)),
+        "seconds": time.perf_counter() - started,
+    }
 
 
 def batches(count: int, size: int) -> list[tuple[int, int]]:
@@ -166,22 +180,6 @@ def features_in(message: dict[str, Any]) -> tuple[Features, Features]:
     )
     queries = everything.rows(message["first_query"], len(everything))
     return everything.rows(0, message["shots"]), replace(queries, nearest=nearest, nearest_windows=of_windows)
-
-
-def checked(returned: Any, expected: int) -> list[float]:
-    """Scores of one batch as Python floats. Raises ModelError for another count, shape or dtype."""
-    values = np.asarray(returned)
-    if values.dtype.kind not in "fiu":
-        raise ModelError(
-            f"score() returned dtype {values.dtype}, expected floating point", fix="Return one float a query."
-        )
-    if values.shape != (expected,):
-        raise ModelError(
-            f"score() returned shape {values.shape} for {expected} queries, expected ({expected},)",
-            fix="Return one float a query, in the order of the queries.",
-        )
-    floats: list[float] = values.astype(np.float64).tolist()
-    return floats
 
 
 def load(reference: str) -> Any:

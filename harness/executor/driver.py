@@ -16,6 +16,7 @@ from typing import Any
 import ray
 
 from gad.harness.executor.cluster import ENCODERS_PER_GPU
+from gad.harness.executor.ended import Ended
 from gad.harness.executor.progress import Progress
 from gad.harness.executor.recorder import Recorder
 from gad.harness.executor.score import Order
@@ -155,29 +156,29 @@ class Driver:
     def _take(self, stream: Any) -> None:
         running = self.running[stream]
         try:
-            record = ray.get(next(stream))
+            found = ray.get(next(stream))
         except StopIteration:
             self._finished(stream)
         except ray.exceptions.RayError as error:
             self._lost(stream, error)
         else:
-            if isinstance(record, PartRecord):
-                self._ended(running, record)
+            if isinstance(found, Ended):
+                self._ended(running, found)
             else:
-                self.recorder.add(record)
+                self.recorder.add(found)
 
-    def _ended(self, running: _Running, record: PartRecord) -> None:
-        if record.part_id in running.ended:
+    def _ended(self, running: _Running, ended: Ended) -> None:
+        if ended.record.part_id in running.ended:
             return  # a task that was run again after its node was lost repeats what came home before
-        running.ended.add(record.part_id)
-        whole = self.slices.add(running.unit, record)
+        running.ended.add(ended.record.part_id)
+        whole = self.slices.add(running.unit, ended)
         if whole is None:
             return
-        self.recorder.add(whole)
+        self.recorder.add(whole.record, whole.kept)
         counts = self.progress.counts
-        if whole.status == "done":
+        if whole.record.status == "done":
             counts.parts_done += 1
-            counts.scored_images += len(whole.scores)
+            counts.scored_images += len(whole.record.scores)
         else:
             counts.parts_failed += 1
 
@@ -195,7 +196,7 @@ class Driver:
         for part in left:
             unit = running.unit.model_copy(update={"parts": (part,)})
             if running.alone:
-                self._ended(running, _lost_record(unit, self.order.run_id, error))
+                self._ended(running, Ended(_lost_record(unit, self.order.run_id, error)))
             else:
                 self.uses.update(unit.chunks)
                 self.waiting.append((unit, True))

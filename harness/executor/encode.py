@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -54,14 +56,38 @@ def pixels_of(
     return pixels, errors
 
 
-def encode(
-    unit: EncodeUnit, cache: Path, threads: int, device: str = "cpu"
-) -> tuple[str, dict[str, str], int, Rows | None]:
+@dataclass
+class Seconds:
+    """What encoding took, loading the encoder left aside; None for what was not done.
+
+    ``decode``: reading and resizing images. ``passes``: the encoder on whole images. ``windows``: the encoder on
+    windows of patches.
+    """
+
+    decode: float | None = None
+    passes: float | None = None
+    windows: float | None = None
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """What came of a chunk: the encoder's ``key`` in the store, its number of ``parameters`` (image side, text
+    side), ``errors`` by image digest, how many images were encoded, and for a chunk that is not kept its
+    rows: a mapping from stream name to rows in the order of ``unit.samples`` (zeros for images with an error).
+    """
+
+    key: str
+    parameters: tuple[int, int]
+    errors: dict[str, str]
+    count: int
+    seconds: Seconds
+    rows: Rows | None = None
+
+
+def encode(unit: EncodeUnit, cache: Path, threads: int, device: str = "cpu") -> Encoding:
     """Encode what the feature store lacks of a chunk, and put it there if the chunk is to be kept.
 
-    Returns the encoder's key in the store, errors by image digest, how many images were encoded, and for a
-    chunk that is not kept its rows: a mapping from stream name to rows in the order of ``unit.samples``
-    (zeros for images with an error). Texts are always kept.
+    Texts are always kept.
     """
     wanted = unit.input
     assert isinstance(wanted, FeatureInput)
@@ -71,22 +97,24 @@ def encode(
     digests = [sample.digest for sample in unit.samples]
     lacking = {name: set(store.missing(stream, digests)) for name, stream in streams.items()}
     chosen = [s for s in unit.samples if any(s.digest in absent for absent in lacking.values())]
+    seconds, started = Seconds(), time.perf_counter()
     pixels, errors = pixels_of(chosen, Path(unit.root), encoder.input)
+    seconds.decode = time.perf_counter() - started
     good = [row for row, sample in enumerate(chosen) if sample.digest not in errors]
     names = [chosen[row].digest for row in good]
-    found = _batches(encoder, pixels[good], wanted, [name for name in streams if lacking[name]])
+    found = _batches(encoder, pixels[good], wanted, [name for name in streams if lacking[name]], seconds)
     _texts(encoder, store, key, unit.names)
     if not unit.keep:
         try:
             together = _together(store, streams, digests, names, found, errors)
         except MissingFeatures:  # a damaged shard was set aside: now its rows are known to be missing
             return encode(unit, cache, threads, device)
-        return key, errors, len(good), together
+        return Encoding(key, encoder.parameters, errors, len(good), seconds, together)
     for name, encoded in found.items():
         rows = [row for row, digest in enumerate(names) if digest in lacking[name]]
         if rows:  # a row that is stored is not stored twice
             store.write(streams[name], [names[row] for row in rows], encoded[rows])
-    return key, errors, len(good), None
+    return Encoding(key, encoder.parameters, errors, len(good), seconds)
 
 
 def stream_names(wanted: FeatureInput) -> list[str]:
@@ -122,7 +150,13 @@ def _together(
     return together
 
 
-def _batches(encoder: Encoder, pixels: NDArray[np.uint8], wanted: FeatureInput, names: list[str]) -> Rows:
+def _batches(
+    encoder: Encoder,
+    pixels: NDArray[np.uint8],
+    wanted: FeatureInput,
+    names: list[str],
+    seconds: Seconds,
+) -> Rows:
     """Encode in batches of one size, so that an image gets the same bits whatever is encoded with it.
 
     Only the streams in ``names`` are encoded. Windows are encoded image by image, so they need no filling up.
@@ -133,9 +167,15 @@ def _batches(encoder: Encoder, pixels: NDArray[np.uint8], wanted: FeatureInput, 
     for start in range(0, len(pixels), BATCH):
         batch = pixels[start : start + BATCH]
         filled = np.concatenate([batch, np.zeros((BATCH - len(batch), *batch.shape[1:]), np.uint8)])
-        both = encoder.images(filled, layers) if layers or "class" in names else {}
+        both: Rows = {}
+        if layers or "class" in names:
+            began = time.perf_counter()
+            both.update(encoder.images(filled, layers))
+            seconds.passes = (seconds.passes or 0.0) + time.perf_counter() - began
         if sizes:
+            began = time.perf_counter()
             both.update(encoder.windows(batch, sizes))
+            seconds.windows = (seconds.windows or 0.0) + time.perf_counter() - began
         for name, rows in both.items():
             found.setdefault(name, []).append(rows[: len(batch)])
     return {name: np.concatenate(rows) for name, rows in found.items() if name in names}

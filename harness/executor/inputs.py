@@ -7,6 +7,7 @@ the same features (distances to the nearest prompt patch, the two text embedding
 from __future__ import annotations
 
 import itertools
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -26,11 +27,21 @@ BLOCK = 256  # query images whose patch tokens are in memory at once
 
 
 class Inputs(Protocol):
-    """``unreadable``: errors by image digest. ``message``: how the scoring process finds a part's arrays."""
+    """``folder`` holds the arrays; ``unreadable``: errors by image digest.
 
+    ``parameters``: how many the part's encoder has. ``message``: how the scoring process finds a part's
+    arrays. ``seconds``: what they took to be read and derived, all that the part looks at, whoever looks at
+    it too.
+    """
+
+    folder: Path
     unreadable: Mapping[str, str]
 
+    def parameters(self, part: PlannedPart) -> int: ...
+
     def message(self, part: PlannedPart) -> dict[str, Any]: ...
+
+    def seconds(self, part: PlannedPart) -> float: ...
 
 
 class PixelInputs:
@@ -43,11 +54,19 @@ class PixelInputs:
         images: Mapping[str, NDArray[np.uint8]],
         errors: Mapping[str, str],
     ) -> None:
-        self.unreadable = errors
+        started = time.perf_counter()
+        self.folder, self.unreadable = folder, errors
         self.path, self.prompts = folder / "images.npy", len(unit.prompts)
         blank = np.zeros_like(next(iter(images.values())))
         rows = [blank if s.digest in errors else images[s.digest] for s in (*unit.prompts, *unit.tests)]
         np.save(self.path, np.stack(rows), allow_pickle=False)
+        self.took = time.perf_counter() - started
+
+    def parameters(self, part: PlannedPart) -> int:
+        return 0
+
+    def seconds(self, part: PlannedPart) -> float:
+        return self.took
 
     def message(self, part: PlannedPart) -> dict[str, Any]:
         return {"kind": "images", "images": str(self.path), "first_query": self.prompts}
@@ -56,7 +75,8 @@ class PixelInputs:
 class FeatureInputs:
     """Features of the prompts and then the tests, read from the store; distances per K.
 
-    ``given`` has rows by image digest that were not kept in the store.
+    ``given`` has rows by image digest that were not kept in the store. ``sizes``: how many parameters the
+    encoder's image and text sides have.
     """
 
     def __init__(
@@ -67,26 +87,30 @@ class FeatureInputs:
         encoder: str,
         errors: Mapping[str, str],
         given: Mapping[str, tuple[Rows, int]],
+        sizes: tuple[int, int] = (0, 0),
     ) -> None:
+        self.sizes = sizes
         self.folder, self.unit, self.store, self.encoder = folder, unit, store, encoder
         self.given = given
         self.unreadable = errors
         self.files: dict[str, str] = {}
+        self.took: dict[str, float] = {}  # by file
         if any(s.digest in errors for s in unit.tests):
             return  # every part needs all tests: none will be scored
         # Parts that need a prompt that cannot be read will not be scored either.
         self.prompts = tuple(itertools.takewhile(lambda s: s.digest not in errors, unit.prompts))
         wanted = [part.input for part in unit.parts if isinstance(part.input, FeatureInput)]
         everything = (*self.prompts, *unit.tests)
-        self._save("class", self._rows("class", everything))
+        self._copy("class", everything)
         for layer in sorted({layer for each in wanted if each.tokens for layer in each.layers}):
-            self._save(f"layer-{layer:02d}", self._rows(f"layer-{layer:02d}", everything))
+            self._copy(f"layer-{layer:02d}", everything)
         for name in sorted({name for each in wanted if each.nearest for name in _compared(each)}):
             self._nearest(name, sorted({part.shots for part in unit.parts}))
         for size in sorted({size for each in wanted if not each.nearest for size in each.windows}):
-            self._save(f"window-{size}", self._rows(f"window-{size}", everything))
+            self._copy(f"window-{size}", everything)
         if any(each.text for each in wanted):
-            self._save("text", text_embeddings(store, encoder, unit.text))
+            started = time.perf_counter()
+            self._save("text", text_embeddings(store, encoder, unit.text), started)
 
     def message(self, part: PlannedPart) -> dict[str, Any]:
         wanted = part.input
@@ -120,25 +144,45 @@ class FeatureInputs:
         rows = [next(following) if pair is None else pair[0][name][pair[1]] for pair in pairs]
         return np.stack(rows)
 
-    def _save(self, name: str, rows: NDArray[Any]) -> None:
+    def parameters(self, part: PlannedPart) -> int:
+        """Of the image side, and with it the text side if it is used."""
+        assert isinstance(part.input, FeatureInput)
+        return self.sizes[0] + (self.sizes[1] if part.input.text else 0)
+
+    def seconds(self, part: PlannedPart) -> float:
+        found = self.message(part).values()
+        named = [each for value in found for each in (value.values() if isinstance(value, dict) else [value])]
+        return sum(self.took.get(name, 0.0) for name in named if isinstance(name, str))
+
+    def _copy(self, name: str, samples: Sequence[Sample]) -> None:
+        started = time.perf_counter()
+        self._save(name, self._rows(name, samples), started)
+
+    def _save(self, name: str, rows: NDArray[Any], started: float, *, before: float = 0.0) -> None:
+        """Write an array file; ``started``: when making the rows began, after ``before`` seconds of work."""
         self.files[name] = str(self.folder / f"{name}.npy")
         np.save(self.files[name], rows, allow_pickle=False)
+        self.took[self.files[name]] = before + time.perf_counter() - started
 
     def _nearest(self, name: str, shots: list[int]) -> None:
         """Distances of every query patch or window to the nearest of the first K prompts, for each K."""
         from gad.harness.features.nearest import RunningNearest
 
+        started = time.perf_counter()
         prompts = self._rows(name, self.prompts)
         found: dict[int, list[NDArray[np.float32]]] = {k: [] for k in shots}
+        took = dict.fromkeys(shots, 0.0)  # until the first K prompts were looked at
         for start in range(0, len(self.unit.tests), BLOCK):
             running = RunningNearest(self._rows(name, self.unit.tests[start : start + BLOCK]))
             for number, prompt in enumerate(prompts, start=1):
                 running.add(prompt)
                 if number in found:
                     found[number].append(running.distance.numpy())
+                    took[number] += time.perf_counter() - started
+            started = time.perf_counter()
         for k, blocks in found.items():
             if blocks:
-                self._save(f"{name}-K{k}", np.concatenate(blocks))
+                self._save(f"{name}-K{k}", np.concatenate(blocks), time.perf_counter(), before=took[k])
 
 
 def _compared(wanted: FeatureInput) -> list[str]:

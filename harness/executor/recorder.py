@@ -1,4 +1,4 @@
-"""The driver's pen: writes finished parts as segments, and keeps the ingester process alive."""
+"""The driver's pen: writes finished parts as segments, their maps before them, and keeps the ingester process alive."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ import time
 from pathlib import Path
 
 from gad.harness.errors import StoreError
-from gad.harness.store import segments
+from gad.harness.store import mapfiles, segments
+from gad.harness.store.mapfiles import Maps
 from gad.harness.store.records import PartRecord, TaskRecord
 
 FLUSH_SECONDS = 1.0
 FLUSH_PARTS = 1000
+FLUSH_BYTES = 64_000_000  # of maps
 FINISH_SECONDS = 600
 
 
@@ -23,6 +25,7 @@ class Recorder:
         self.results = results
         self.parts: list[PartRecord] = []
         self.tasks: list[TaskRecord] = []
+        self.maps: dict[str, bytes] = {}  # by file name
         self.written = 0
         self.flushed = time.monotonic()
         self.ingester = self._start()
@@ -37,21 +40,31 @@ class Recorder:
         finally:
             self._finish()
 
-    def add(self, record: PartRecord | TaskRecord) -> None:
+    def add(self, record: PartRecord | TaskRecord, kept: Maps | None = None) -> None:
+        """Take a record, and the maps that are to be kept of a part."""
         if isinstance(record, PartRecord):
+            if kept is not None:
+                name, content = mapfiles.pack(record.part_id, kept)
+                self.maps[name] = content
+                record = record.model_copy(update={"maps": name})
             self.parts.append(record)
         else:
             self.tasks.append(record)
 
     def flush_if_due(self) -> None:
         """To be called often: flushes when it is time, and restarts an ingester that was killed."""
-        if len(self.parts) >= FLUSH_PARTS or time.monotonic() - self.flushed >= FLUSH_SECONDS:
+        many = len(self.parts) >= FLUSH_PARTS or sum(map(len, self.maps.values())) >= FLUSH_BYTES
+        if many or time.monotonic() - self.flushed >= FLUSH_SECONDS:
             self.flush()
             if self.ingester.poll() is not None:
                 self.ingester = self._start()
 
     def flush(self) -> None:
         try:
+            while self.maps:
+                name = next(iter(self.maps))
+                mapfiles.write(self.results, name, self.maps[name])
+                del self.maps[name]
             if self.parts:
                 segments.write(self.results, self.parts)
                 self.written += len(self.parts)

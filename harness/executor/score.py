@@ -12,15 +12,17 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from pydantic import ValidationError
 
-from gad.harness.errors import StoreError
+from gad.harness.errors import ModelError, StoreError
 from gad.harness.executor import trainings
+from gad.harness.executor.ended import Ended, failed, keep
 from gad.harness.executor.inputs import Inputs
 from gad.harness.executor.supervise import Child, ChildEnded, has_children
-from gad.harness.nouns import Frozen, Limits, Sample, Scores
+from gad.harness.nouns import FeatureInput, Frozen, Limits, Sample, Scores
 from gad.harness.store.records import PartRecord
-from gad.harness.units import PlannedPart, ScoreUnit
+from gad.harness.units import PlannedPart, ScoreUnit, source_name
 
 IDLE_CHILDREN = 4  # as many methods as usually share a unit; each holds some hundred MB
 MEMORY_PREFIX = "gad-"
@@ -34,13 +36,15 @@ class Method(Frozen):
 
 
 class Order(Frozen):
-    """What a worker needs beside the unit itself. ``methods`` are by method key."""
+    """What a worker needs beside the unit itself. ``methods`` are by method key; ``maps_most`` as in
+    :func:`gad.harness.nouns.most_maps`."""
 
     run_id: str
     methods: dict[str, Method]
     limits: Limits
     threads: int
     cache: str
+    maps_most: int = 0
     node: str = ""
     device: str = "cpu"  # of encoders; detectors themselves compute on CPUs
 
@@ -67,12 +71,13 @@ class Children:
 
 
 CHILDREN = Children()
+MAPS = "maps.npy"
 
 
 def score(
     unit: ScoreUnit, order: Order, inputs_in: Callable[[Path], Inputs], untrained: Mapping[str, str]
-) -> Iterator[PartRecord]:
-    """Score every part of a unit, yielding a record as each one ends.
+) -> Iterator[Ended]:
+    """Score every part of a unit, yielding what came of it as each one ends.
 
     ``inputs_in(folder)`` writes the unit's arrays into a folder in memory that lasts as long as the unit.
     ``untrained`` says of trainings that failed why.
@@ -88,7 +93,21 @@ def score(
                 outcome = {"error_type": "TrainingFailed", "error": untrained[part.training]}
             else:
                 outcome = _attempts(unit, part, order, inputs)
-            yield _record(unit, part, order, started, outcome)
+                outcome["input_seconds"] = inputs.seconds(part)
+                outcome["parameters"] = outcome.get("parameters", 0) + inputs.parameters(part)
+            maps = folder / f"{part.part_id}-{MAPS}"
+            yield _with_maps(_record(unit, part, order, started, outcome), maps)
+            maps.unlink(missing_ok=True)
+
+
+def _with_maps(record: PartRecord, file: Path) -> Ended:
+    """The part with its maps to be kept; it has failed if they cannot be."""
+    if record.status == "failed" or not record.maps_most or not file.exists():
+        return Ended(record)
+    try:
+        return Ended(record, keep(record, np.load(file, mmap_mode="r", allow_pickle=False)))
+    except ModelError as error:
+        return Ended(failed(record, type(error).__name__, str(error)))
 
 
 @contextlib.contextmanager
@@ -137,6 +156,7 @@ def _attempt(unit: ScoreUnit, part: PlannedPart, order: Order, inputs: Inputs) -
         "shots": part.shots,
         "batch_size": method.batch_size,
         "checkpoint": _checkpoint(part, order),
+        "maps": str(inputs.folder / f"{part.part_id}-{MAPS}") if order.maps_most else "",
         "info": method.info,
         "options": json.loads(part.options),
         "category": unit.category,
@@ -178,11 +198,11 @@ def _record(
 ) -> PartRecord:
     if "error" not in outcome:
         outcome = _checked(unit, part, outcome)
-    failed = "error" in outcome
-    tests = () if failed else unit.tests
+    wrong = "error" in outcome
+    tests = () if wrong else unit.tests
     return PartRecord(
         part_id=part.part_id,
-        status="failed" if failed else "done",
+        status="failed" if wrong else "done",
         run_id=order.run_id,
         dataset=unit.dataset,
         category=unit.category,
@@ -195,7 +215,7 @@ def _record(
         sample_ids=tuple(s.id for s in tests),
         labels=tuple(s.label for s in tests),
         defects=tuple(s.defect for s in tests),
-        scores=() if failed else tuple(outcome["scores"]),
+        scores=() if wrong else tuple(outcome["scores"]),
         attempts=outcome.get("attempts", 1),
         error_type=outcome.get("error_type", ""),
         error=outcome.get("error", "")[:4000],
@@ -208,6 +228,11 @@ def _record(
         started=started,
         ended=time.time(),
         seconds=outcome.get("seconds", time.time() - started),
+        input_seconds=outcome.get("input_seconds", 0.0),
+        source=source_name(part.input.model_dump(mode="json")),
+        windowed=isinstance(part.input, FeatureInput) and bool(part.input.windows),
+        parameters=outcome.get("parameters"),
+        maps_most=0 if wrong else order.maps_most,
     )
 
 

@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gad.harness.adapter import Context, Explanation, Features
+from gad.harness.adapter import Context, Features
 from gad.harness.errors import DataError, ModelError
-from gad.harness.executor.child import batches, checked, features_in, load
+from gad.harness.executor.child import batches, features_in, load
 from gad.harness.executor.encode import encode, encoder_of, open_store, pixels_of, torch_threads
 from gad.harness.executor.inputs import FeatureInputs
+from gad.harness.executor.returned import checked
 from gad.harness.nouns import FeatureInput, Frozen, ImageInput, ModelInfo, Sample
 from gad.harness.units import SLICE, EncodeUnit, PlannedPart, ScoreUnit
 
@@ -46,7 +47,8 @@ class Answer:
 class Single(Frozen):
     """A detector, its K prompts and what its text prompts call the object.
 
-    ``wanted`` is its resolved input, ``arrays`` its trained weights if it has any.
+    ``wanted`` is its resolved input, ``arrays`` its trained weights if it has any; ``maps``: whether maps will
+    be looked at.
     """
 
     info: ModelInfo
@@ -55,6 +57,7 @@ class Single(Frozen):
     prompts: tuple[Path, ...]
     text: str
     arrays: dict[str, Any] | None = None
+    maps: bool = False
     cache: Path
     threads: int = 1
 
@@ -90,25 +93,25 @@ class _Look:
 
     def __init__(self, single: Single) -> None:
         self.single = single
-        context = Context(category=CATEGORY, text=single.text, seed=0)
+        context = Context(category=CATEGORY, text=single.text, seed=0, maps=single.maps)
         self.adapter = load(single.info.adapter)(single.options, context)
         if single.arrays is not None:
             self.adapter.load(single.arrays)
 
-    def _explained(self, samples: tuple[Sample, ...], queries: Any) -> Iterator[Answer]:
+    def _scored(self, samples: tuple[Sample, ...], queries: Any) -> Iterator[Answer]:
         """Answers of readable samples, in canonical batches."""
         for first, last in batches(len(samples), self.single.info.batch_size):
             batch = queries.rows(first, last) if isinstance(queries, Features) else queries[first:last]
-            explained = explanation(self.adapter, batch, last - first)
+            scored = checked(self.adapter.score(batch), last - first)
             for row, sample in enumerate(samples[first:last]):
-                value = float(explained.scores[row])
+                value = float(scored.scores[row])
                 if not np.isfinite(value):
                     raise ModelError(f"{self.single.info.name} gave the score {value} for {sample.path}")
                 yield Answer(
                     path=Path(sample.path),
                     score=value,
-                    parts={name: float(rows[row]) for name, rows in explained.parts.items()},
-                    map=None if explained.maps is None else explained.maps[row],
+                    parts={name: float(rows[row]) for name, rows in scored.parts.items()},
+                    map=None if scored.maps is None else scored.maps[row],
                 )
 
     def _merged(
@@ -130,7 +133,7 @@ class _Pixels(_Look):
     def answers(self, samples: tuple[Sample, ...]) -> Iterator[Answer]:
         pixels, errors = pixels_of(samples, Path("/"), self.single.wanted)
         good = [row for row, sample in enumerate(samples) if sample.digest not in errors]
-        scored = self._explained(tuple(samples[row] for row in good), _read_only(pixels[good]))
+        scored = self._scored(tuple(samples[row] for row in good), _read_only(pixels[good]))
         return self._merged(samples, errors, scored)
 
 
@@ -154,8 +157,8 @@ class _Features(_Look):
             names=(self.single.text,) if self.single.wanted.text else (),
             keep=False,
         )
-        key, errors, _, rows = encode(unit, self.single.cache, self.single.threads)
-        return key, errors, {s.digest: (rows, row) for row, s in enumerate(distinct)}
+        done = encode(unit, self.single.cache, self.single.threads)
+        return done.key, done.errors, {s.digest: (done.rows, row) for row, s in enumerate(distinct)}
 
     def answers(self, samples: tuple[Sample, ...]) -> Iterator[Answer]:
         _, errors, given = self._encoded(samples)
@@ -166,7 +169,7 @@ class _Features(_Look):
         if not self.prepared:
             self.adapter.prepare(prompts)
             self.prepared = True
-        return self._merged(samples, errors, self._explained(good, queries))
+        return self._merged(samples, errors, self._scored(good, queries))
 
     def _features(self, tests: tuple[Sample, ...], given: dict[str, Any]) -> tuple[Features, Features]:
         shots = len(self.prompts)
@@ -195,15 +198,6 @@ class _Features(_Look):
         with tempfile.TemporaryDirectory() as folder:
             inputs = FeatureInputs(Path(folder), unit, store, self.key, {}, given)
             return features_in({**inputs.message(part), "shots": shots})
-
-
-def explanation(adapter: Any, batch: Any, count: int) -> Explanation:
-    """What the adapter says of a batch: with parts and maps where it can explain itself."""
-    if not hasattr(adapter, "explain"):
-        return Explanation(scores=np.array(checked(adapter.score(batch), count)))
-    explained: Explanation = adapter.explain(batch)
-    checked(explained.scores, count)
-    return explained
 
 
 def seen(path: Path, single: Single) -> NDArray[np.uint8]:

@@ -15,7 +15,7 @@ from gad.harness import plan as planning
 from gad.harness import work as making
 from gad.harness.errors import DataError, StoreError
 from gad.harness.executor import trainings
-from gad.harness.nouns import FeatureInput, Grid, Job
+from gad.harness.nouns import FeatureInput, Grid, Job, most_maps
 from gad.harness.plan import Only, Plan
 from gad.harness.store import manifests, read, runs, segments
 from gad.harness.store.layout import Layout
@@ -107,6 +107,7 @@ def make_plan(grid: Grid, settings: Settings, known: registry.Registry, *, prepa
         auxiliary=sources.load_auxiliary(grid, known, settings.data, prepare_bundled=prepare_bundled),
         only=settings.only,
         most_jobs=settings.most_jobs,
+        lacking=read.lacking(settings.results, grid),
     )
 
 
@@ -189,6 +190,7 @@ def _run(
                     threads=settings.threads,
                     cache=str(settings.cache.absolute()),
                     device=device,
+                    maps_most=most_maps(plan.grid.maps),
                 )
                 jobs_of = _jobs_of(plan.jobs).__getitem__
                 most = settings.max_failures

@@ -12,15 +12,16 @@ import numpy as np
 import ray
 
 from gad.harness.executor import trainings
-from gad.harness.executor.encode import decode, encode, open_store, torch_threads
+from gad.harness.executor.encode import Encoding, Seconds, decode, encode, open_store, torch_threads
+from gad.harness.executor.ended import Ended
 from gad.harness.executor.given import bring
 from gad.harness.executor.inputs import FeatureInputs, Inputs, PixelInputs
 from gad.harness.executor.score import Order, score
 from gad.harness.executor.train import train
 from gad.harness.features.store import MissingFeatures
 from gad.harness.nouns import Frozen, ImageInput
-from gad.harness.store.records import PartRecord, TaskRecord
-from gad.harness.units import EncodeUnit, ScoreUnit, TrainUnit
+from gad.harness.store.records import TaskRecord
+from gad.harness.units import EncodeUnit, ScoreUnit, TrainUnit, source_name
 
 # A lost worker or node is retried by Ray; a Python error is not, for it would only happen again.
 RETRIES = 3
@@ -43,25 +44,42 @@ def _task(stage: Any, run_id: str, driver: int, started: float, **fields: Any) -
 
 
 class Encoded(Frozen):
-    """What came of an encode task: errors by image digest, and for features the encoder's store key."""
+    """What came of an encode task: errors by image digest, and for features the encoder's store key and its
+    number of parameters (image side, text side)."""
 
     record: TaskRecord
     errors: dict[str, str]
     encoder: str = ""
+    parameters: tuple[int, int] = (0, 0)
 
 
 @ray.remote(num_cpus=1, num_returns=2, max_retries=RETRIES, scheduling_strategy="SPREAD")
 def encode_task(unit: EncodeUnit, order: Order, driver: int) -> tuple[Any, Encoded]:
     """Pixels and features that are not kept stay in Ray's object store; the rest goes home."""
     started = time.time()
-    rows: Any = None
-    encoder, count = "", len(unit.samples)
+    rows: Any
     if isinstance(unit.input, ImageInput):
         rows, errors = decode(unit)
+        # There is no encoder to pass through.
+        took = Seconds(decode=time.time() - started, passes=0.0)
+        done = Encoding("", (0, 0), errors, len(unit.samples), took)
     else:
-        encoder, errors, count, rows = encode(unit, Path(order.cache), order.threads, order.device)
-    record = _task("encode", order.run_id, driver, started, dataset=unit.dataset, category="", images=count)
-    return rows, Encoded(record=record, errors=errors, encoder=encoder)
+        done = encode(unit, Path(order.cache), order.threads, order.device)
+        rows = done.rows
+    record = _task(
+        "encode",
+        order.run_id,
+        driver,
+        started,
+        dataset=unit.dataset,
+        category="",
+        images=done.count,
+        source=source_name(unit.input.model_dump(mode="json")),
+        decode_seconds=done.seconds.decode,
+        pass_seconds=done.seconds.passes,
+        window_seconds=done.seconds.windows,
+    )
+    return rows, Encoded(record=record, errors=done.errors, encoder=done.key, parameters=done.parameters)
 
 
 class Trained(Frozen):
@@ -98,8 +116,8 @@ def train_task(unit: TrainUnit, order: Order, driver: int, *chunks: Any) -> Trai
 @ray.remote(num_cpus=1, num_returns="streaming", max_retries=RETRIES, scheduling_strategy="SPREAD")
 def score_task(
     unit: ScoreUnit, order: Order, driver: int, trained: int, *given: Any
-) -> Iterator[PartRecord | TaskRecord]:
-    """Yields a PartRecord as each part ends, then one TaskRecord.
+) -> Iterator[Ended | TaskRecord]:
+    """Yields what came of each part as it ends, then one TaskRecord.
 
     ``given`` starts with so many ``trained``, and then repeats (encode unit, pixels or rows or None,
     Encoded) for each encoded chunk of the unit.
@@ -140,13 +158,13 @@ def _inputs(folder: Path, unit: ScoreUnit, order: Order, chunks: tuple[Any, ...]
         for row, sample in enumerate(chunk.samples)
     }
     try:
-        return FeatureInputs(folder, unit, store, key, errors, given)
+        return FeatureInputs(folder, unit, store, key, errors, given, chunks[2].parameters)
     except MissingFeatures:
         # A damaged shard was set aside, or this node does not see the others' store: encode again here.
         for chunk in chunks[::3]:
             if chunk.keep:
                 encode(chunk, Path(order.cache), order.threads, order.device)
-        return FeatureInputs(folder, unit, store, key, errors, given)
+        return FeatureInputs(folder, unit, store, key, errors, given, chunks[2].parameters)
 
 
 @ray.remote(num_cpus=0, max_retries=0)

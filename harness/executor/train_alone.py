@@ -61,7 +61,7 @@ def train_alone(
         texts=texts,
         chunks=(),
     )
-    key, errors = "", {}
+    key, errors = "", dict[str, str]()
     for start in range(0, len(samples), CHUNK_IMAGES):
         chunk = EncodeUnit(
             unit_id="",
@@ -71,8 +71,9 @@ def train_alone(
             samples=tuple({s.digest: s for s in samples[start : start + CHUNK_IMAGES]}.values()),
             names=tuple(dict.fromkeys(text for _, text in texts)) if wanted.text and not start else (),
         )
-        key, bad, _, _ = encode(chunk, cache, threads)
-        errors.update(bad)
+        done = encode(chunk, cache, threads)
+        key = done.key
+        errors.update(done.errors)
         tell(f"encoded {min(start + CHUNK_IMAGES, len(samples))} of {len(samples)} images")
     tell("training")
     with in_memory() as folder:

@@ -8,19 +8,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gad.harness import atomic
-from gad.harness.store import runs, schema
+from gad.harness.store import runs, schema, segments
 from gad.harness.store.layout import Layout
+from gad.harness.store.records import PartRecord, TaskRecord
 
 if TYPE_CHECKING:
     import duckdb
 
 PART_COLUMNS = (
     "part_id, status, run_id, dataset, category, model, options, shots, seed, training_seed, method_key, "
-    "attempts, node, pid, threads, peak_memory_mb, started, ended, seconds"
+    "attempts, node, pid, threads, peak_memory_mb, started, ended, seconds, input_seconds, source, windowed, "
+    "parameters"
 )
 TASK_COLUMNS = (
     "task_id, run_id, stage, dataset, category, model, node, node_ip, pid, driver_pid, started, ended, "
-    "images, parts"
+    "images, parts, source, decode_seconds, pass_seconds, window_seconds"
 )
 
 
@@ -32,14 +34,19 @@ def open_private(layout: Layout) -> duckdb.DuckDBPyConnection:
     connection = None
     try:
         connection = duckdb.connect(str(layout.private))
-        schema.migrate(connection)
+        _bring_up_to_date(connection)
     except duckdb.Error:
         if connection is not None:
             connection.close()
         discard_private(layout)
         connection = duckdb.connect(str(layout.private))
-        schema.migrate(connection)
+        _bring_up_to_date(connection)
     return connection
+
+
+def _bring_up_to_date(connection: duckdb.DuckDBPyConnection) -> None:
+    if schema.migrate(connection):
+        raise_generation(connection)  # so that it is published
 
 
 def discard_private(layout: Layout) -> None:
@@ -117,28 +124,61 @@ def add_segment(connection: duckdb.DuckDBPyConnection, path: Path) -> int:
     A part that is already done is left alone (its scores are the same bits); one that had failed is
     replaced.
     """
-    if path.name.startswith("tasks-"):
+    tasks = path.name.startswith("tasks-")
+    # An empty table with all of today's columns, for a segment that was written before some of them.
+    connection.register("columns", segments.schema(TaskRecord if tasks else PartRecord).empty_table())
+    connection.execute(
+        "CREATE OR REPLACE TEMP TABLE records AS FROM columns UNION ALL BY NAME FROM read_parquet(?)",
+        [str(path)],
+    )
+    connection.unregister("columns")
+    if tasks:
         connection.execute(
-            f"INSERT OR IGNORE INTO tasks BY NAME SELECT {TASK_COLUMNS}, ? AS segment FROM read_parquet(?)",  # noqa: S608
-            [path.name, str(path)],
+            f"INSERT OR IGNORE INTO tasks BY NAME SELECT {TASK_COLUMNS}, ? AS segment FROM records",  # noqa: S608
+            [path.name],
         )
     else:
-        _add_parts(connection, path)
+        _add_parts(connection, path.name)
+        _add_maps_and_pixels(connection, path.name)
     connection.execute("INSERT INTO segments VALUES (?, ?)", [path.name, path.stat().st_size])
-    count = connection.execute("SELECT count(*) FROM read_parquet(?)", [str(path)]).fetchone()
-    return int(count[0]) if count else 0
+    ((count,),) = connection.execute("SELECT count(*) FROM records").fetchall()
+    return int(count)
 
 
-def _add_parts(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
+def _add_maps_and_pixels(connection: duckdb.DuckDBPyConnection, segment: str) -> None:
+    """Of several records of a part the one with the most maps counts, of equals the first; likewise for pixels.
+
+    Which scores count is another matter: see :func:`_add_parts`.
+    """
+    connection.execute(
+        "INSERT INTO part_maps BY NAME SELECT part_id, ? AS segment, maps_most AS most, maps AS file, ended "
+        "FROM records WHERE status = 'done' AND maps_most > 0 "
+        "QUALIFY row_number() OVER (PARTITION BY part_id ORDER BY maps_most DESC, ended) = 1 "
+        "ON CONFLICT (part_id) DO UPDATE SET segment = excluded.segment, most = excluded.most, "
+        "file = excluded.file, ended = excluded.ended "
+        "WHERE excluded.most > most OR (excluded.most = most AND excluded.ended < ended)",
+        [segment],
+    )
+    connection.execute(
+        "INSERT INTO part_pixels BY NAME SELECT part_id, ? AS segment, pixel_auroc, pixel_auprc, pixel_aupro, "
+        "ended FROM records WHERE status = 'done' AND pixel_asked "
+        "QUALIFY row_number() OVER (PARTITION BY part_id ORDER BY ended) = 1 "
+        "ON CONFLICT (part_id) DO UPDATE SET segment = excluded.segment, pixel_auroc = excluded.pixel_auroc, "
+        "pixel_auprc = excluded.pixel_auprc, pixel_aupro = excluded.pixel_aupro, ended = excluded.ended "
+        "WHERE excluded.ended < ended",
+        [segment],
+    )
+
+
+def _add_parts(connection: duckdb.DuckDBPyConnection, segment: str) -> None:
     # Which of several records of a part counts must not depend on the order of ingestion: done before
     # failed; of two that are done the first, of two that failed the last.
     connection.execute(
-        "CREATE OR REPLACE TEMP TABLE fresh AS SELECT * FROM read_parquet(?) r WHERE NOT EXISTS ("
+        "CREATE OR REPLACE TEMP TABLE fresh AS SELECT * FROM records r WHERE NOT EXISTS ("
         "  SELECT 1 FROM parts p WHERE p.part_id = r.part_id AND CASE WHEN p.status = 'done' "
         "  THEN r.status = 'failed' OR p.ended <= r.ended ELSE r.status = 'failed' AND p.ended >= r.ended END) "
         "QUALIFY row_number() OVER (PARTITION BY part_id "
-        "  ORDER BY status = 'done' DESC, CASE WHEN status = 'done' THEN ended ELSE -ended END) = 1",
-        [str(path)],
+        "  ORDER BY status = 'done' DESC, CASE WHEN status = 'done' THEN ended ELSE -ended END) = 1"
     )
     for table in ("parts", "prompts", "scores", "metrics"):
         connection.execute(f"DELETE FROM {table} WHERE part_id IN (SELECT part_id FROM fresh)")  # noqa: S608
@@ -146,7 +186,7 @@ def _add_parts(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
         f"INSERT INTO parts BY NAME SELECT {PART_COLUMNS}, ? AS segment, "  # noqa: S608
         "len(list_filter(labels, lambda x: x = 0)) AS n_normal, "
         "len(list_filter(labels, lambda x: x = 1)) AS n_anomalous FROM fresh",
-        [path.name],
+        [segment],
     )
     connection.execute(
         "INSERT INTO scores SELECT part_id, unnest(sample_ids), unnest(labels), unnest(defects), unnest(scores) "
@@ -157,8 +197,8 @@ def _add_parts(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
     )
     connection.execute(
         "INSERT INTO failures SELECT part_id, run_id, ?, attempts, error_type, error, traceback, output, ended "
-        "FROM read_parquet(?) WHERE status = 'failed'",
-        [path.name, str(path)],
+        "FROM records WHERE status = 'failed'",
+        [segment],
     )
     _add_metrics(connection)
 
@@ -182,7 +222,7 @@ def drop_segment(connection: duckdb.DuckDBPyConnection, name: str) -> None:
             f"DELETE FROM {table} WHERE part_id IN (SELECT part_id FROM parts WHERE segment = ?)",  # noqa: S608
             [name],
         )
-    for table in ("parts", "failures", "tasks"):
+    for table in ("parts", "failures", "tasks", "part_maps", "part_pixels"):
         connection.execute(f"DELETE FROM {table} WHERE segment = ?", [name])  # noqa: S608
     connection.execute("DELETE FROM segments WHERE name = ?", [name])
 

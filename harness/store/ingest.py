@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gad.harness import atomic
-from gad.harness.store import database, segments
+from gad.harness.store import database, mapfiles, segments
 from gad.harness.store.layout import Layout
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ def rebuild(results: Path) -> Ingested:
     """Throw both databases away and make them again from the files; damaged files are set aside."""
     layout = Layout(results)
     layout.make()
-    aside = segments.set_damaged_aside(results)
+    aside = [*segments.set_damaged_aside(results), *mapfiles.set_damaged_aside(results)]
     with atomic.folder_lock(layout.lock):
         database.discard_private(layout)
         layout.published.unlink(missing_ok=True)

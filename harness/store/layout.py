@@ -2,6 +2,7 @@
 
 results.duckdb          the published database: open it as long as you like, it is replaced whole
 segments/*.parquet      finished parts and task records: the truth, everything else can be rebuilt
+maps/<hash>.safetensors anomaly maps that were kept of a part (:mod:`gad.harness.store.mapfiles`)
 runs/<run>.json         what each submit planned: its jobs, prompts, grid and environment
 manifests/<hash>.parquet   what the data of these results were, by fingerprint
 live/<run>.json         progress of a run that is going on (may vanish)
@@ -26,6 +27,10 @@ class Layout:
     @property
     def segments(self) -> Path:
         return self.root / "segments"
+
+    @property
+    def maps(self) -> Path:
+        return self.root / "maps"
 
     @property
     def runs(self) -> Path:

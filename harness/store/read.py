@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from gad.harness.errors import StoreError
-from gad.harness.store import live
+from gad.harness.nouns import Grid, most_maps
+from gad.harness.store import live, mapfiles, schema
 from gad.harness.store.layout import Layout
 
 if TYPE_CHECKING:
@@ -22,11 +23,14 @@ By = Literal["dataset", "category", "job"]
 COLUMNS: dict[By, str] = {
     "dataset": "model, options, dataset, protocol, shots, n_seeds, n_planned, n_failed, complete, "
     "auroc_mean, auroc_std, auprc_mean, auprc_std, f1_max_mean, f1_max_std, fpr95_mean, fpr95_std, "
+    "pixel_auroc_mean, pixel_auroc_std, pixel_auprc_mean, pixel_auprc_std, pixel_aupro_mean, pixel_aupro_std, "
     "test_images, method_key, column_key, last_run",
     "job": "job_id, model, options, dataset, protocol, shots, seed, training_seed, status, auroc, auprc, "
-    "f1_max, fpr95, seconds, error, n_parts, n_done, n_failed, test_images, method_key, column_key, last_run",
+    "f1_max, fpr95, pixel_auroc, pixel_auprc, pixel_aupro, seconds, error, n_parts, n_done, n_failed, "
+    "test_images, method_key, column_key, last_run",
     "category": "job_id, model, options, dataset, shots, seed, training_seed, category, status, n_normal, "
-    "n_anomalous, auroc, auprc, f1_max, fpr95, seconds, error, part_id, method_key, column_key",
+    "n_anomalous, auroc, auprc, f1_max, fpr95, pixel_auroc, pixel_auprc, pixel_aupro, "
+    "seconds, error, part_id, method_key, column_key",
 }
 VIEW: dict[By, str] = {"dataset": "dataset_results", "job": "job_results", "category": "category_results"}
 ORDER: dict[By, str] = {
@@ -56,6 +60,7 @@ def connect(results: Path) -> Iterator[duckdb.DuckDBPyConnection]:
             f"{path} cannot be opened: {error}", fix="`harness db rebuild` makes it again from the files."
         ) from error
     try:
+        _of_today(connection, path)
         yield connection
     except duckdb.Error as error:  # blocks are checked only when a query reads them
         raise StoreError(
@@ -63,6 +68,16 @@ def connect(results: Path) -> Iterator[duckdb.DuckDBPyConnection]:
         ) from error
     finally:
         connection.close()
+
+
+def _of_today(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
+    """Raises StoreError for a database that lacks tables or columns of this version."""
+    found = {name for (name,) in connection.execute("SELECT name FROM migrations").fetchall()}
+    if any(name not in found for name, _ in schema.MIGRATIONS):
+        raise StoreError(
+            f"{path} was made by an older version of the harness",
+            fix="`harness db rebuild` brings it up to date, and so does the next `harness submit`.",
+        )
 
 
 def has_files(results: Path) -> bool:
@@ -108,12 +123,56 @@ def part_states(results_folder: Path) -> dict[str, tuple[str, str]]:
     return {part: (status, segment) for part, status, segment in rows}
 
 
+def maps_kept(results_folder: Path) -> dict[str, tuple[int, str]]:
+    """Parts with kept maps: id -> (how many of each label were asked for, the file's name).
+
+    The name is empty for a model that gives no maps. A part whose file is gone is left out.
+    """
+    if not Layout(results_folder).published.is_file():
+        return {}
+    with connect(results_folder) as connection:
+        rows = connection.execute("SELECT part_id, most, file FROM part_maps").fetchall()
+    return {
+        part: (most, file)
+        for part, most, file in rows
+        if not file or mapfiles.place(results_folder, file).is_file()
+    }
+
+
+def pixels_measured(results_folder: Path) -> set[str]:
+    """Parts that pixel metrics were asked of, whether or not the model and the data have any."""
+    if not Layout(results_folder).published.is_file():
+        return set()
+    with connect(results_folder) as connection:
+        return {part for (part,) in connection.execute("SELECT part_id FROM part_pixels").fetchall()}
+
+
+def lacking(results_folder: Path, grid: Grid) -> dict[str, str]:
+    """Parts that are done but lack what a grid wants beside scores: part id -> what that is."""
+    most, found = most_maps(grid.maps), {}
+    if most:
+        kept = maps_kept(results_folder)
+        for part, (status, _) in part_states(results_folder).items():
+            if status == "done" and kept.get(part, (0, ""))[0] < most:
+                found[part] = "its scores are recorded, but not the maps that are to be kept now"
+    return found
+
+
+def costs(results_folder: Path) -> list[dict[str, Any]]:
+    """What each method costs on each dataset, by K: seconds an image (``warm_seconds``: its features are
+    there; ``cold_seconds``: with decoding and encoding, None where that was not seen), ``parameters``,
+    ``peak_memory_mb``, ``threads``, and how many parts and images that is taken from."""
+    with connect(results_folder) as connection:
+        return query(connection, "FROM dataset_costs ORDER BY model, options, dataset, shots, method_key")
+
+
 def is_current(results_folder: Path) -> bool:
     """Whether the published database holds exactly the segments and runs that are on disk."""
     layout = Layout(results_folder)
     if not layout.published.is_file():
         return not has_files(results_folder)
     try:
+        # A database of an older version is not current either: it cannot be connected to.
         with connect(results_folder) as connection:
             found = {name for (name,) in connection.execute("SELECT name FROM segments").fetchall()}
             found |= {run for (run,) in connection.execute("SELECT run_id FROM runs").fetchall()}

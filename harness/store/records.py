@@ -11,7 +11,17 @@ class PartRecord(Frozen):
     """A part as it is stored: self-contained, so that the database can be rebuilt from files alone.
 
     ``scores`` are float64 in the order of ``sample_ids``, empty for a failed part. Times are seconds
-    since 1970 (UTC); ``seconds`` is the scoring time of this part alone.
+    since 1970 (UTC).
+
+    ``maps_most``: how many maps of each label were asked for (:func:`gad.harness.nouns.most_maps`); ``maps``
+    names their file, empty if there are none (a model that gives none). ``pixel_asked``: whether pixel
+    metrics were; they are None where the model gives no maps or masks are missing.
+
+    What it cost: ``seconds`` of preparing and scoring in the adapter's process; ``input_seconds`` of reading
+    its features and deriving what is shared of them, as if no other part had shared it; ``source`` names
+    what its images had to meet before (an encoder, or being decoded to a size), ``windowed`` whether also
+    window by window: what that took is with the encode tasks of that source. ``parameters``: of the encoder
+    and what was trained; ``peak_memory_mb`` of the adapter's process so far.
     """
 
     part_id: str
@@ -42,10 +52,25 @@ class PartRecord(Frozen):
     started: float = 0.0
     ended: float = 0.0
     seconds: float = 0.0
+    input_seconds: float = 0.0
+    source: str = ""
+    windowed: bool = False
+    parameters: int | None = None
+    maps_most: int = 0
+    maps: str = ""
+    pixel_asked: bool = False
+    pixel_auroc: float | None = None
+    pixel_auprc: float | None = None
+    pixel_aupro: float | None = None
 
 
 class TaskRecord(Frozen):
-    """One Ray task: where it ran, when, and on what. ``pid`` is the process that ran it."""
+    """One Ray task: where it ran, when, and on what. ``pid`` is the process that ran it.
+
+    Of an encode task: ``source`` as in PartRecord; ``images`` that were encoded (or decoded), and the seconds
+    that all of them took to be decoded, to pass through the encoder, and to pass through it window by
+    window. None where that was not done: not asked for, or in the store already; 0 where there is none.
+    """
 
     task_id: str
     run_id: str
@@ -61,3 +86,7 @@ class TaskRecord(Frozen):
     ended: float
     images: int = 0
     parts: int = 0
+    source: str = ""
+    decode_seconds: float | None = None
+    pass_seconds: float | None = None
+    window_seconds: float | None = None

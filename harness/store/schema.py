@@ -51,14 +51,15 @@ SELECT j.job_id, j.model, j.options, j.dataset, j.shots, j.seed, j.training_seed
        coalesce(p.status, CASE WHEN j.invalid <> '' THEN 'skipped' ELSE 'planned' END) AS status,
        p.n_normal, p.n_anomalous, p.seconds, p.attempts,
        CASE WHEN p.status = 'failed' THEN f.error END AS error,
-       m.auroc, m.auprc, m.f1_max, m.fpr95, j.method_key, j.column_key
+       @METRICS@, j.method_key, j.column_key
 FROM jobs j JOIN job_parts jp USING (job_id)
 LEFT JOIN parts p USING (part_id)
 LEFT JOIN (SELECT part_id, arg_max(error, ended) AS error FROM failures GROUP BY part_id) f USING (part_id)
 LEFT JOIN (
     SELECT part_id, max(value) FILTER (metric = 'auroc') AS auroc, max(value) FILTER (metric = 'auprc') AS auprc,
            max(value) FILTER (metric = 'f1_max') AS f1_max, max(value) FILTER (metric = 'fpr95') AS fpr95
-    FROM metrics GROUP BY part_id) m USING (part_id);
+    FROM metrics GROUP BY part_id) m USING (part_id)
+@JOIN@;
 
 CREATE VIEW job_results AS
 WITH totals AS (
@@ -70,7 +71,7 @@ WITH totals AS (
 SELECT j.job_id, j.name, j.model, j.options, j.dataset, j.protocol, j.shots, j.seed, j.training_seed,
        CASE WHEN j.invalid <> '' THEN 'skipped' WHEN t.n_done = t.n_parts THEN 'done'
             WHEN t.n_failed > 0 THEN 'failed' ELSE 'planned' END AS status,
-       t.auroc, t.auprc, t.f1_max, t.fpr95, t.seconds, coalesce(nullif(j.invalid, ''), t.error) AS error,
+       @TOTALS@, t.seconds, coalesce(nullif(j.invalid, ''), t.error) AS error,
        coalesce(t.n_parts, 0) AS n_parts, coalesce(t.n_done, 0) AS n_done, coalesce(t.n_failed, 0) AS n_failed,
        j.test_images, j.method_key, j.column_key, j.last_run
 FROM jobs j LEFT JOIN totals t USING (job_id);
@@ -87,25 +88,91 @@ SELECT model, options, dataset, protocol, shots, method_key, column_key, test_im
 @DATASET@       max(last_run) AS last_run
 FROM wanted GROUP BY ALL;
 """
+_IMAGE_METRICS = ("auroc", "auprc", "f1_max", "fpr95")
+_PIXEL_METRICS = ("pixel_auroc", "pixel_auprc", "pixel_aupro")
 
 
-def _with_metrics(views: str) -> str:
+def _with_metrics(pixel: tuple[str, ...] = ()) -> str:
     """Fill in the columns that are alike for every metric. A mean over less than all is no mean: NULL."""
+    names = (*_IMAGE_METRICS, *pixel)
     job = dataset = ""
-    for metric in ("auroc", "auprc", "f1_max", "fpr95"):
+    for metric in names:
         job += f"CASE WHEN count({metric}) = count(*) THEN avg({metric} ORDER BY category) END AS {metric},\n"
         for function, name in (("avg", "mean"), ("stddev_samp", "std")):
             value = f"{function}({metric} ORDER BY seed, training_seed)"
             dataset += f"CASE WHEN count({metric}) = n_seeds THEN {value} END AS {metric}_{name},\n"
-    return views.replace("@JOB@", job).replace("@DATASET@", dataset)
+    columns = [*(f"m.{name}" for name in _IMAGE_METRICS), *(f"x.{name}" for name in pixel)]
+    return (
+        _VIEWS.replace("@METRICS@", ", ".join(columns))
+        .replace("@JOIN@", "LEFT JOIN part_pixels x USING (part_id)" if pixel else "")
+        .replace("@JOB@", job)
+        .replace("@TOTALS@", ", ".join(f"t.{name}" for name in names))
+        .replace("@DATASET@", dataset)
+    )
 
 
-VIEWS = _with_metrics(_VIEWS)
-MIGRATIONS: tuple[tuple[str, str], ...] = (("0001_tables", TABLES), ("0002_views", VIEWS))
+# part_maps and part_pixels are apart from parts, for a part that was done before may be scored again for them:
+# its scores stay those of its first record.
+_MAPS_AND_COSTS = """
+ALTER TABLE parts ADD COLUMN input_seconds DOUBLE;
+ALTER TABLE parts ADD COLUMN source VARCHAR;
+ALTER TABLE parts ADD COLUMN windowed BOOLEAN;
+ALTER TABLE parts ADD COLUMN parameters BIGINT;
+ALTER TABLE tasks ADD COLUMN source VARCHAR;
+ALTER TABLE tasks ADD COLUMN decode_seconds DOUBLE;
+ALTER TABLE tasks ADD COLUMN pass_seconds DOUBLE;
+ALTER TABLE tasks ADD COLUMN window_seconds DOUBLE;
+CREATE TABLE part_maps (
+    part_id VARCHAR PRIMARY KEY, segment VARCHAR, most INTEGER, file VARCHAR, ended DOUBLE);
+CREATE TABLE part_pixels (
+    part_id VARCHAR PRIMARY KEY, segment VARCHAR, pixel_auroc DOUBLE, pixel_auprc DOUBLE, pixel_aupro DOUBLE,
+    ended DOUBLE);
+DROP VIEW dataset_results;
+DROP VIEW job_results;
+DROP VIEW category_results;
+"""
+
+# Seconds an image takes. Warm: its features are there. Cold: with decoding and encoding, as the encode tasks
+# of that source and dataset took on average; NULL where these results saw none of it (all was in the cache).
+_COSTS = """
+CREATE VIEW encode_costs AS
+SELECT source, dataset, sum(images) AS images,
+       sum(decode_seconds) / nullif(sum(images) FILTER (decode_seconds IS NOT NULL), 0) AS decode_seconds,
+       sum(pass_seconds) / nullif(sum(images) FILTER (pass_seconds IS NOT NULL), 0) AS pass_seconds,
+       sum(window_seconds) / nullif(sum(images) FILTER (window_seconds IS NOT NULL), 0) AS window_seconds
+FROM tasks WHERE stage = 'encode' AND source <> '' AND images > 0 GROUP BY source, dataset;
+
+CREATE VIEW part_costs AS
+SELECT p.part_id, p.model, p.options, p.method_key, p.dataset, p.category, p.shots, p.seed, p.threads,
+       p.n_normal + p.n_anomalous AS images, p.parameters, p.peak_memory_mb,
+       (p.seconds + p.input_seconds) / nullif(images, 0) AS warm_seconds,
+       e.decode_seconds + e.pass_seconds + CASE WHEN p.windowed THEN e.window_seconds ELSE 0 END
+           AS encode_seconds,
+       warm_seconds + encode_seconds AS cold_seconds
+FROM parts p LEFT JOIN encode_costs e ON e.source = p.source AND e.dataset = p.dataset
+WHERE p.status = 'done';
+
+CREATE VIEW dataset_costs AS
+SELECT model, options, method_key, dataset, shots, count(*) AS n_parts, sum(images)::BIGINT AS images,
+       sum(warm_seconds * images) / nullif(sum(images) FILTER (warm_seconds IS NOT NULL), 0) AS warm_seconds,
+       sum(cold_seconds * images) / nullif(sum(images) FILTER (cold_seconds IS NOT NULL), 0) AS cold_seconds,
+       max(parameters) AS parameters, max(peak_memory_mb) AS peak_memory_mb, max(threads) AS threads
+FROM part_costs GROUP BY ALL;
+"""
+
+VIEWS = _with_metrics()
+MIGRATIONS: tuple[tuple[str, str], ...] = (
+    ("0001_tables", TABLES),
+    ("0002_views", VIEWS),
+    ("0003_maps_and_costs", _MAPS_AND_COSTS + _with_metrics(_PIXEL_METRICS) + _COSTS),
+)
 
 
-def migrate(connection: duckdb.DuckDBPyConnection) -> None:
-    """Bring a database up to date, all or nothing. Raises StoreError for one made by a newer version."""
+def migrate(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Bring a database up to date, all or nothing; whether anything was to do.
+
+    Raises StoreError for one made by a newer version.
+    """
     connection.execute("CREATE TABLE IF NOT EXISTS migrations (name VARCHAR PRIMARY KEY, applied TIMESTAMP)")
     applied = {name for (name,) in connection.execute("SELECT name FROM migrations").fetchall()}
     unknown = applied - {name for name, _ in MIGRATIONS}
@@ -120,3 +187,4 @@ def migrate(connection: duckdb.DuckDBPyConnection) -> None:
             connection.execute(statements)
             connection.execute("INSERT INTO migrations VALUES (?, now()::TIMESTAMP)", [name])
             connection.execute("COMMIT")
+    return len(applied) < len(MIGRATIONS)

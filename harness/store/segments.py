@@ -28,7 +28,7 @@ def write(results: Path, records: Sequence[PartRecord] | Sequence[TaskRecord]) -
     import pyarrow.parquet as pq
 
     kind = "parts" if isinstance(records[0], PartRecord) else "tasks"
-    table = pa.Table.from_pylist([r.model_dump() for r in records], schema=_schema(type(records[0])))
+    table = pa.Table.from_pylist([r.model_dump() for r in records], schema=schema(type(records[0])))
     buffer = io.BytesIO()
     pq.write_table(table, buffer, compression="zstd")
     content = buffer.getvalue()
@@ -38,11 +38,13 @@ def write(results: Path, records: Sequence[PartRecord] | Sequence[TaskRecord]) -
     return path
 
 
-def _schema(kind: type[PartRecord] | type[TaskRecord]) -> pa.Schema:
+def schema(kind: type[PartRecord] | type[TaskRecord]) -> pa.Schema:
+    """The columns of a segment of these records. One that was written earlier may lack the newest."""
     import pyarrow as pa
 
     strings, lists = pa.string(), {"labels": pa.list_(pa.int8()), "scores": pa.list_(pa.float64())}
-    simple: dict[Any, pa.DataType] = {int: pa.int64(), float: pa.float64(), int | None: pa.int64()}
+    simple: dict[Any, pa.DataType] = {int: pa.int64(), float: pa.float64(), bool: pa.bool_()}
+    simple |= {kind | None: found for kind, found in simple.items()}
     fields = []
     for name, field in kind.model_fields.items():
         if name in lists:

@@ -46,6 +46,8 @@ class ClipEncoder(Placed):
         self.std = torch.tensor(tag.get("std") or open_clip.OPENAI_DATASET_STD).view(1, 3, 1, 1)
         self.input = _input(self.image_size, tag)
         form = {**config, "quick_gelu": bool(config.get("quick_gelu") or tag.get("quick_gelu"))}
+        seeing = sum(parameter.numel() for parameter in visual.parameters())
+        self.parameters = (seeing, sum(parameter.numel() for parameter in model.parameters()) - seeing)
         self.digest = digest([form, weights.digest(model.state_dict().items())])
 
     @property

@@ -19,10 +19,12 @@ if TYPE_CHECKING:
 class Encoder(Protocol):
     """A frozen encoder. ``digest`` names what it computes, whatever file its weights came from.
 
-    ``input``, ``mean`` and ``std`` (float32 ``[1, 3, 1, 1]``, of pixels in 0..1) are its preprocessing.
+    ``parameters``: how many its image side has, and its text side (0 if there is none). ``input``, ``mean``
+    and ``std`` (float32 ``[1, 3, 1, 1]``, of pixels in 0..1) are its preprocessing.
     """
 
     digest: str
+    parameters: tuple[int, int]
     mean: torch.Tensor
     std: torch.Tensor
 

@@ -36,6 +36,7 @@ class TimmEncoder(Placed):
         self.known = known
         self.mean = torch.tensor(known.mean).view(1, 3, 1, 1)
         self.std = torch.tensor(known.std).view(1, 3, 1, 1)
+        self.parameters = (sum(parameter.numel() for parameter in model.parameters()), 0)
         held = weights.digest(
             (key, value) for key, value in model.state_dict().items() if not key.endswith(COUNTER)
         )

@@ -12,9 +12,9 @@ import torch
 from gad.harness.adapter import (
     Auxiliary,
     Checkpoint,
-    Explanation,
     FeatureAdapter,
     Features,
+    Scored,
     called_too_early,
 )
 from gad.harness.errors import ModelError
@@ -60,6 +60,7 @@ class InCTRL(FeatureAdapter):
             {n: torch.from_numpy(a.copy()) for n, a in arrays.items() if n != SIZES}, strict=True
         )
         self.heads = heads.eval()
+        self.parameters = sum(parameter.numel() for parameter in heads.parameters())
 
     def prepare(self, prompts: Features) -> None:
         if self.heads is None:
@@ -67,12 +68,8 @@ class InCTRL(FeatureAdapter):
         self.prompts = _tensor(prompts.class_tokens)[None]
         self.patches = [_tensor(prompts.tokens[layer]) for layer in sorted(prompts.tokens)]
 
-    def score(self, queries: Features) -> NDArray[np.float32]:
-        scores: NDArray[np.float32] = self._found(queries).score.numpy()
-        return scores
-
-    def explain(self, queries: Features) -> Explanation:
-        """s_i, s_p and s_a where they are there; the map is the patch residual M, in 0..1."""
+    def score(self, queries: Features) -> Scored:
+        """With s_i, s_p and s_a where they are there; the map is the patch residual M, in 0..1."""
         found = self._found(queries)
         parts = {"image_score": found.image_score, "patch_score": found.patch_score}
         parts["text_score"] = found.text_score
@@ -80,7 +77,7 @@ class InCTRL(FeatureAdapter):
         if maps is not None:
             side = math.isqrt(maps.shape[1])
             maps = maps.reshape(-1, side, side) if side * side == maps.shape[1] else None
-        return Explanation(
+        return Scored(
             scores=found.score.numpy(),
             parts={name: value.numpy() for name, value in parts.items() if value is not None},
             maps=None if maps is None else maps.numpy(),

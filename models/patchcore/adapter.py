@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import torch
 
-from gad.harness.adapter import FeatureAdapter, Features, called_too_early
+from gad.harness.adapter import FeatureAdapter, Features, Scored, called_too_early
 from gad.models.patchcore.score import Bank, local_features, memory_bank, score, token_map
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 
 class PatchCore(FeatureAdapter):
@@ -22,12 +16,12 @@ class PatchCore(FeatureAdapter):
     def prepare(self, prompts: Features) -> None:
         self.bank = memory_bank(local(prompts), self.context.seed)
 
-    def score(self, queries: Features) -> NDArray[np.float32]:
+    def score(self, queries: Features) -> Scored:
+        """The map holds each patch's distance to the bank."""
         if self.bank is None:
             raise called_too_early(self)
-        scores, _ = score(local(queries), self.bank)
-        found: NDArray[np.float32] = scores.numpy()
-        return found
+        scores, maps = score(local(queries), self.bank)
+        return Scored(scores=scores.numpy(), maps=maps.numpy())
 
 
 def local(features: Features) -> torch.Tensor:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from gad.harness.adapter import Explanation, FeatureAdapter, Features, called_too_early
+from gad.harness.adapter import FeatureAdapter, Features, Scored, called_too_early
 from gad.models.text_prior import text_prior
 from gad.models.winclip.score import SCALES, combined, grid_side, image_score
 
@@ -24,11 +24,9 @@ class WinCLIP(FeatureAdapter):
         """Distances to the prompts come with the queries: there is nothing to remember of them."""
         self.shots = len(prompts)
 
-    def score(self, queries: Features) -> NDArray[np.floating]:
-        return self.explain(queries).scores
-
-    def explain(self, queries: Features) -> Explanation:
-        """Parts: ``text_score`` and ``patch_score`` (the association map's maximum), whose mean is the score."""
+    def score(self, queries: Features) -> Scored:
+        """The map is the association map, in 0..1. Parts: ``text_score`` and ``patch_score`` (the map's
+        maximum), whose mean is the score."""
         if not self.shots:
             raise called_too_early(self)
         assert queries.text is not None
@@ -38,7 +36,7 @@ class WinCLIP(FeatureAdapter):
         (patches,) = queries.nearest.values()
         association = combined(small, medium, tensor(patches))
         side = grid_side(association.shape[1])
-        return Explanation(
+        return Scored(
             scores=image_score(prior, association).numpy(),
             parts={"text_score": prior.numpy(), "patch_score": association.amax(dim=-1).numpy()},
             maps=association.unflatten(1, (side, side)).numpy(),

@@ -12,6 +12,8 @@ import torch
 from PIL import Image
 from support import Bench
 
+from gad.harness.store import read
+
 pytestmark = pytest.mark.timeout(600)
 
 SMALL = "ViT-S-32-alt"
@@ -68,6 +70,23 @@ def test_every_image_is_encoded_once(finished: Bench) -> None:
     )
     assert encoded(finished) == 12 + len(drawn)
     assert len(finished.scores()) == 2 * 2 * 3 * 2 * 6
+
+
+def test_what_it_cost_is_on_record(finished: Bench, plain: torch.nn.Module) -> None:
+    """Of every method and K: seconds an image, warm and cold, parameters (WinCLIP's with the text side)."""
+    rows = {(row["model"], row["shots"]): row for row in read.costs(finished.results)}
+    assert rows.keys() == {(model, k) for model in ("patchcore", "winclip") for k in (1, 2, 4)}
+    seeing, whole = (sum(p.numel() for p in module.parameters()) for module in (plain.visual, plain))
+    for (model, _), row in rows.items():
+        assert row["parameters"] == (whole if model == "winclip" else seeing)
+        assert (row["n_parts"], row["images"]) == (4, 24)
+        assert 0 < row["warm_seconds"] < row["cold_seconds"] < 60
+        assert row["peak_memory_mb"] > 10
+    # WinCLIP alone pays for its windows.
+    ((passes, windows),) = finished.query("SELECT pass_seconds, window_seconds FROM encode_costs")
+    extra = [row["cold_seconds"] - row["warm_seconds"] for row in (rows["winclip", 1], rows["patchcore", 1])]
+    assert extra[0] - extra[1] == pytest.approx(windows)
+    assert extra[1] > passes > 0
 
 
 @pytest.fixture(scope="module")

@@ -29,6 +29,11 @@ EXPECTED = {
     "dtype": ("returned dtype", 1),
     "nothing": ("returned dtype object", 1),
     "writes": ("read-only", 1),
+    "nan_maps": ("maps with NaN or infinite values (50 of 50, the first for query 0", 1),
+    "few_maps": ("maps of shape (49, 8, 8) for 50 queries", 1),
+    "flat_maps": ("maps of shape (50, 64) for 50 queries", 1),
+    "some_maps": ("no maps for one batch and maps of 8x8 for another", 1),
+    "huge_maps": ("kept maps are fp16, up to 65504", 1),
     "forks_and_exits": ("exited with code 3", 2),
     "babbles": ("sent something that is no reply", 2),
 }
@@ -39,7 +44,7 @@ def grid(hows: list[str], *, shots: str = "[2, 4]", limits: str) -> str:
     models = "".join(f"  - {{name: hostile, options: {{how: {how}, shots: 4}}}}\n" for how in hows)
     return (
         f"models:\n  - pixel-knn\n{models}datasets: [digits-multi-class]\nshots: {shots}\nseeds: [0]\n"
-        f"limits: {limits}\n"
+        f"limits: {limits}\nmaps: all\n"
     )
 
 

@@ -12,14 +12,18 @@ import duckdb
 import pytest
 from support import Bench, wait_for
 
+from gad.harness.store import mapfiles
+from gad.harness.store.read import maps_kept
+
 pytestmark = pytest.mark.timeout(600)
 
 # Slow enough (20 parts of about a second) to be hit in the middle.
 SLOW = """
-models: [{name: hostile, options: {seconds: 0.05}}]
+models: [{name: hostile, options: {seconds: 0.05, how: mapped}}]
 datasets: [digits-one-vs-all]
 shots: [2]
 seeds: [0, 1]
+maps: {worst: 3}
 """
 QUICK = """
 models: [pixel-knn]
@@ -41,6 +45,9 @@ def test_kill_9_of_the_driver_keeps_what_was_finished(
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
     kept = len(bench.json("results", "--by", "category", code=None) or [])
+    for segment in segments(bench):  # no part is on record without its maps
+        for (name,) in duckdb.execute("SELECT maps FROM read_parquet(?)", [str(segment)]).fetchall():
+            assert mapfiles.read(bench.results, name).maps.shape == (6, 8, 8)
     said = submit(SLOW)
     assert "finished: 2 jobs done" in said
     assert "20 parts to score" not in said
@@ -50,6 +57,8 @@ def test_kill_9_of_the_driver_keeps_what_was_finished(
     undisturbed = Bench(tmp_path / "undisturbed", data=bundled, path=strangers)
     undisturbed.run("submit", "--grid", undisturbed.grid(SLOW), "--address", cluster)
     assert undisturbed.scores() == bench.scores()
+    assert maps_kept(undisturbed.results) == maps_kept(bench.results)  # named by their bytes
+    assert len(maps_kept(bench.results)) == 20
     assert undisturbed.table() == bench.table()
 
 

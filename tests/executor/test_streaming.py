@@ -11,7 +11,10 @@ from PIL import Image
 from support import Bench
 
 from gad.harness.executor.child import batches
+from gad.harness.executor.ended import Ended
 from gad.harness.executor.slices import Slices
+from gad.harness.store import mapfiles
+from gad.harness.store.read import maps_kept
 from gad.harness.store.records import PartRecord
 from gad.harness.units import SLICE, ScoreUnit
 
@@ -24,6 +27,7 @@ datasets: ['{folder}']
 shots: [2]
 seeds: [0]
 backbone: tiny
+maps: {{worst: 5}}
 """
 
 
@@ -54,6 +58,13 @@ def encoded(bench: Bench) -> int:
     return int(images)
 
 
+def all_maps(bench: Bench) -> dict[str, tuple[tuple[str, ...], bytes]]:
+    """Of every part, the ids and bits of its maps: 5 normal and 5 anomalous ones, on tiny's 8x8 patches."""
+    found = {part: mapfiles.read(bench.results, name) for part, (_, name) in maps_kept(bench.results).items()}
+    assert {maps.maps.shape for maps in found.values()} == {(10, 8, 8)}
+    return {part: (maps.ids, maps.maps.tobytes()) for part, maps in found.items()}
+
+
 def rows(bench: Bench) -> dict[str, int]:
     return {stream["name"]: stream["rows"] for stream in bench.json("cache", "info")}
 
@@ -65,6 +76,7 @@ def test_streamed_scores_have_the_same_bits(kept: Bench, folder: Path, tmp_path:
     assert len(streamed.scores()) == len(CLASSES) * len(CLASSES) * TESTS
     assert streamed.scores() == kept.scores()
     assert streamed.table() == kept.table()
+    assert all_maps(streamed) == all_maps(kept)
     drawn = 2 * len(CLASSES)
     assert encoded(streamed) == encoded(kept) == len(CLASSES) * TESTS + drawn
     assert rows(streamed)["class"] == drawn
@@ -106,8 +118,8 @@ def test_batches_of_a_split_are_those_of_its_slices(size: int, count: int) -> No
     assert sliced == whole
 
 
-def record(part: str, *scores: float, error: str = "") -> PartRecord:
-    return PartRecord(
+def ended(part: str, *scores: float, error: str = "") -> Ended:
+    record = PartRecord(
         part_id=part,
         status="failed" if error else "done",
         run_id="r",
@@ -124,6 +136,7 @@ def record(part: str, *scores: float, error: str = "") -> PartRecord:
         seconds=1.0,
         peak_memory_mb=sum(scores),
     )
+    return Ended(record)
 
 
 def unit(number: int, slices: int = 3) -> ScoreUnit:
@@ -132,21 +145,22 @@ def unit(number: int, slices: int = 3) -> ScoreUnit:
 
 def test_slices_come_together_in_order() -> None:
     slices = Slices()
-    assert slices.add(unit(2), record("a", 5.0)) is None
-    assert slices.add(unit(0), record("a", 1.0, 2.0)) is None
-    assert slices.add(unit(0), record("b", 1.0)) is None
-    assert slices.add(unit(0), record("a", 1.0, 2.0)) is None  # a task that was run again after a lost node
-    whole = slices.add(unit(1), record("a", 3.0, 4.0))
+    assert slices.add(unit(2), ended("a", 5.0)) is None
+    assert slices.add(unit(0), ended("a", 1.0, 2.0)) is None
+    assert slices.add(unit(0), ended("b", 1.0)) is None
+    assert slices.add(unit(0), ended("a", 1.0, 2.0)) is None  # a task that was run again after a lost node
+    whole = slices.add(unit(1), ended("a", 3.0, 4.0))
     assert whole is not None
-    assert (whole.scores, whole.seconds, whole.peak_memory_mb) == ((1.0, 2.0, 3.0, 4.0, 5.0), 3.0, 7.0)
-    assert slices.add(unit(0, 1), record("c", 9.0)) == record("c", 9.0)
+    assert whole.record.scores == (1.0, 2.0, 3.0, 4.0, 5.0)
+    assert (whole.record.seconds, whole.record.peak_memory_mb) == (3.0, 7.0)
+    assert slices.add(unit(0, 1), ended("c", 9.0)) == ended("c", 9.0)
 
 
 def test_a_failed_slice_fails_its_part_once() -> None:
     slices = Slices()
-    assert slices.add(unit(0), record("a", 1.0)) is None
-    failed = slices.add(unit(1), record("a", error="no"))
+    assert slices.add(unit(0), ended("a", 1.0)) is None
+    failed = slices.add(unit(1), ended("a", error="no"))
     assert failed is not None
-    assert failed.status == "failed"
-    assert slices.add(unit(2), record("a", 2.0)) is None
-    assert slices.add(unit(0), record("a", error="no")) is None
+    assert failed.record.status == "failed"
+    assert slices.add(unit(2), ended("a", 2.0)) is None
+    assert slices.add(unit(0), ended("a", error="no")) is None

@@ -15,8 +15,9 @@ import psutil
 import pytest
 from support import wait_for
 
+from gad.harness.adapter import Scored
 from gad.harness.errors import ModelError
-from gad.harness.executor.child import checked
+from gad.harness.executor.returned import MapFile, checked
 from gad.harness.executor.supervise import Child, ChildEnded
 from gad.harness.nouns import Limits
 
@@ -43,6 +44,7 @@ def message(tmp_path: Path, how: str, seconds: float = 0.0) -> dict[str, Any]:
         "category": "c",
         "text": "c",
         "seed": 0,
+        "maps": "",
     }
 
 
@@ -98,5 +100,39 @@ def test_wrong_returns_are_refused(returned: Any) -> None:
 
 
 def test_integers_and_lists_are_scores() -> None:
-    assert checked([1, 2], 2) == [1.0, 2.0]
-    assert checked(np.array([0.5, 1.5], dtype=np.float32), 2) == [0.5, 1.5]
+    assert checked([1, 2], 2).scores.tolist() == [1.0, 2.0]
+    assert checked(np.array([0.5, 1.5], dtype=np.float32), 2).scores.tolist() == [0.5, 1.5]
+
+
+@pytest.mark.parametrize(
+    ("maps", "said"),
+    [
+        (np.zeros((3, 4, 4)), r"shape \(3, 4, 4\) for 2 queries"),
+        (np.zeros((2, 16)), r"shape \(2, 16\)"),
+        (np.zeros((2, 0, 4)), r"shape \(2, 0, 4\)"),
+        (np.array([["a"], ["b"]]), "maps of dtype"),
+        (np.array([[[1.0]], [[np.nan]]]), "1 of 2, the first for query 1"),
+        (np.full((2, 1, 1), 1e300), "infinite"),
+    ],
+)
+def test_wrong_maps_are_refused(maps: Any, said: str) -> None:
+    with pytest.raises(ModelError, match=said):
+        checked(Scored(scores=np.zeros(2), maps=maps), 2)
+
+
+def test_maps_and_parts_come_back(tmp_path: Path) -> None:
+    maps = np.arange(24, dtype=np.float64).reshape(2, 3, 4)
+    scored = checked(Scored([1, 2], maps, {"text": [3, 4]}), 2)  # type: ignore[arg-type, dict-item]
+    assert scored.maps is not None
+    assert (scored.scores.tolist(), scored.parts["text"].tolist()) == ([1, 2], [3, 4])
+    assert (scored.maps == maps).all()
+    file = MapFile(str(tmp_path / "maps.npy"), 4)
+    file.add(0, scored.maps)
+    file.add(2, scored.maps + 1)
+    assert (np.load(tmp_path / "maps.npy") == np.concatenate([maps, maps + 1])).all()
+    for other in (None, scored.maps[:, :2]):
+        with pytest.raises(ModelError, match="for one batch and maps of 3x4 for another"):
+            file.add(2, other)
+    nothing = MapFile(str(tmp_path / "none.npy"), 4)
+    nothing.add(0, None)
+    assert not nothing.written

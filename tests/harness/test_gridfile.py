@@ -372,6 +372,16 @@ WRONG: list[tuple[str, list[str]]] = [
         text(auxiliary="{/usr: visa, /usr/: mvtec}"),
         ["5: auxiliary['/usr/']: '/usr' has an auxiliary set already"],
     ),
+    # maps
+    (text(maps="some"), ["5: maps: 'some' says nothing of maps to keep (none, all, or {worst: 20})"]),
+    (text(maps="5"), ["5: maps: 5 says nothing of maps to keep (none, all, or {worst: 20})"]),
+    (text(maps="[all]"), ["5: maps: a list says nothing of maps to keep (none, all, or {worst: 20})"]),
+    (text(maps="{worst: 0}"), ["5: maps.worst: 0 is too small (it must be >= 1)"]),
+    (
+        text(maps="{worse: 3}"),
+        ["5: maps.worse: unknown rule. Did you mean 'worst'?", "5: maps.worst: is required"],
+    ),
+    (text(maps="{}"), ["5: maps.worst: is required"]),
     # limits
     (text(limits="3"), ["5: limits: 3 is not a mapping of limits"]),
     (text(limits="{part_sec: 3}"), ["5: limits.part_sec: unknown limit. Did you mean 'part_seconds'?"]),
@@ -650,7 +660,10 @@ def test_any_data(data: Any, wrap: bool) -> None:
 
 @QUICK
 @given(
-    st.sampled_from([*GOOD, "name", "training_seeds", "auxiliary", "backbone", "precision", "limits"]), nested
+    st.sampled_from(
+        [*GOOD, "name", "training_seeds", "auxiliary", "backbone", "precision", "maps", "limits"]
+    ),
+    nested,
 )
 def test_any_value_of_a_key(key: str, data: Any) -> None:
     whole = {k: yaml.safe_load(v) for k, v in GOOD.items()} | {key: data}
@@ -688,6 +701,7 @@ good_grids = st.fixed_dictionaries(
         "auxiliary": st.just({}) | st.just({"default": "mvtec", "/usr": "/etc"}),
         "backbone": st.text(st.characters(categories=["L", "N", "P"])),
         "precision": st.sampled_from(["fp32", "bf16", "fp16"]),
+        "maps": st.sampled_from(["none", "all"]) | st.fixed_dictionaries({"worst": st.integers(1, 10**6)}),
         "limits": st.fixed_dictionaries(
             {
                 "part_seconds": st.floats(1e-9, 1e9),

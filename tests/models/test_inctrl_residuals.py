@@ -194,9 +194,9 @@ def test_the_adapter_trains_loads_and_scores(residual: str, components: str) -> 
         texts[1] if wanted.text else None,
     )
     adapter.prepare(everything.rows(0, 2))
-    scores = adapter.score(everything.rows(2, 24))
+    scores = adapter.score(everything.rows(2, 24)).scores
     assert scores.shape == (22,)
     assert scores.dtype == np.float32
     assert np.isfinite(scores).all()
-    assert np.abs(adapter.score(everything.rows(10, 12)) - scores[8:10]).max() < 1e-6
+    assert np.abs(adapter.score(everything.rows(10, 12)).scores - scores[8:10]).max() < 1e-6
     assert not (wanted.tokens and wanted.nearest)

@@ -104,7 +104,7 @@ def test_from_tokens_to_scores(sides: tuple[int, ...], shots: int) -> None:
         slow = oracle.image_score(
             layers_of(queries, image), [layers_of(prompts, prompt) for prompt in range(shots)]
         )
-        assert float(found[image]) == pytest.approx(slow, rel=1e-4)
+        assert float(found.scores[image]) == pytest.approx(slow, rel=1e-4)
 
 
 @pytest.mark.parametrize("whole", [72, 73])
@@ -123,7 +123,7 @@ def test_from_tokens_to_scores_with_a_coreset(whole: int, monkeypatch: pytest.Mo
         slow = oracle.image_score(
             layers_of(queries, image), [layers_of(prompts, prompt) for prompt in range(2)], first, whole
         )
-        assert float(found[image]) == pytest.approx(slow, rel=1e-4)
+        assert float(found.scores[image]) == pytest.approx(slow, rel=1e-4)
 
 
 @pytest.mark.parametrize("shots", range(1, 9))

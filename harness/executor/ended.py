@@ -1,0 +1,90 @@
+"""What comes home of a part that has ended: its record, and which of its maps are to be kept."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gad.harness.errors import ModelError
+from gad.harness.store.mapfiles import Maps
+from gad.harness.store.records import PartRecord
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A part, or one slice of it, and those of its maps that are kept (None: of a model that gives none)."""
+
+    record: PartRecord
+    kept: Maps | None = None
+
+
+def keep(record: PartRecord, maps: NDArray[np.float32]) -> Maps | None:
+    """The maps that ``record.maps_most`` asks for, of maps ``[n, h, w]`` in the order of its samples.
+
+    Raises ModelError for values beyond fp16.
+    """
+    rows = worst(record.scores, record.labels, record.maps_most)
+    if not rows:
+        return None
+    with np.errstate(over="ignore"):
+        narrow = maps[rows].astype(np.float16)
+    if not np.isfinite(narrow).all():
+        raise ModelError(
+            f"maps hold values up to {np.abs(maps[rows]).max():.4g}; kept maps are fp16, up to 65504",
+            fix="Return smaller values, or keep no maps of this model.",
+        )
+    return Maps(ids=tuple(record.sample_ids[row] for row in rows), maps=narrow)
+
+
+def worst(scores: Sequence[float], labels: Sequence[int], most: int) -> list[int]:
+    """Rows of the ``most`` highest scored normals and lowest scored anomalies; of equal scores the first.
+
+    In ascending order.
+    """
+    normals = sorted((row for row, label in enumerate(labels) if not label), key=lambda row: -scores[row])
+    anomalies = sorted((row for row, label in enumerate(labels) if label), key=lambda row: scores[row])
+    return sorted([*normals[:most], *anomalies[:most]])
+
+
+def joined(slices: Sequence[Ended]) -> Ended:
+    """One part of all its slices in order; node and process are those of the first.
+
+    The worst of a part are among the worst of its slices.
+    """
+    records = [each.record for each in slices]
+    record = records[0].model_copy(
+        update={
+            "sample_ids": tuple(name for record in records for name in record.sample_ids),
+            "labels": tuple(label for record in records for label in record.labels),
+            "defects": tuple(defect for record in records for defect in record.defects),
+            "scores": tuple(score for record in records for score in record.scores),
+            "attempts": max(record.attempts for record in records),
+            "peak_memory_mb": max(record.peak_memory_mb for record in records),
+            "started": min(record.started for record in records),
+            "ended": max(record.ended for record in records),
+            "seconds": sum(record.seconds for record in records),
+            "input_seconds": sum(record.input_seconds for record in records),
+        }
+    )
+    held = [each.kept for each in slices if each.kept is not None]
+    if not held:
+        return Ended(record)
+    if len(held) < len(slices) or len({each.maps.shape[1:] for each in held}) > 1:
+        return Ended(
+            failed(record, "ModelError", "score() returned maps for some queries only, or of several sizes")
+        )
+    rows = {name: one for each in held for name, one in zip(each.ids, each.maps, strict=True)}
+    ids = tuple(record.sample_ids[row] for row in worst(record.scores, record.labels, record.maps_most))
+    return Ended(record, Maps(ids=ids, maps=np.stack([rows[name] for name in ids])))
+
+
+def failed(record: PartRecord, error_type: str, error: str) -> PartRecord:
+    """The record of a part that turned out to have failed after all."""
+    nothing = dict.fromkeys(("sample_ids", "labels", "defects", "scores"), ())
+    return record.model_copy(update={**nothing, "status": "failed", "error_type": error_type, "error": error})
