@@ -38,8 +38,10 @@ check: install .typing/gad
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy -p gad
 
+# Two test processes, a file at a time; what measures time comes after them, alone.
 test: check
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not alone"
+	$(BIN)/python -m pytest -m alone
 
 # Ratios against the naive way, on this machine (some minutes; leave it alone meanwhile).
 bench: install

@@ -1,11 +1,15 @@
-"""Fixtures of the whole suite."""
+"""Fixtures of the whole suite: data prepared once, and one simulated cluster for all tests that run grids."""
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
+from support import write_hostile
 
 from gad.datasets.prepare import ensure_bundled
 
@@ -23,3 +27,38 @@ def bundled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in BUNDLED:
         ensure_bundled(name, data)
     return data
+
+
+@pytest.fixture(scope="session")
+def strangers(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder for PYTHONPATH with a third party's models in it."""
+    return write_hostile(tmp_path_factory.mktemp("strangers"))
+
+
+@pytest.fixture(scope="session")
+def nodes(strangers: Path) -> Iterator[Any]:
+    """A cluster of three nodes with one CPU each, whose workers see the strangers' package."""
+    from ray.cluster_utils import Cluster
+
+    before = os.environ.get("PYTHONPATH")
+    os.environ["PYTHONPATH"] = str(strangers)
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    made = Cluster()
+    try:
+        for _ in range(3):
+            made.add_node(num_cpus=1, include_dashboard=False, object_store_memory=200_000_000)
+        made.wait_for_nodes()
+        yield made
+    finally:
+        made.shutdown()
+        if before is None:
+            del os.environ["PYTHONPATH"]
+        else:
+            os.environ["PYTHONPATH"] = before
+
+
+@pytest.fixture(scope="session")
+def cluster(nodes: Any) -> str:
+    """Its address."""
+    address: str = nodes.address
+    return address

@@ -24,14 +24,14 @@ def explained(bench: Bench, size: int = 8, job: str = "pixel-knn/parts/K2/seed0"
     return [line.strip() for line in lines[1:]]
 
 
-def test_it_names_what_changed(tmp_path: Path) -> None:
+def test_it_names_what_changed(tmp_path: Path, cluster: str) -> None:
     bench = Bench(tmp_path)
     for number in range(4):
         image(bench, f"nut/train/good/{number}.png", number)
         image(bench, f"nut/test/good/{number}.png", 10 + number)
         image(bench, f"nut/test/scratch/{number}.png", 20 + number)
     assert explained(bench) == ["1 parts: 1 new", "no earlier job of this name is recorded"]
-    bench.run("submit", "--grid", bench.grid(GRID.format(size=8)), "--workers", "1")
+    bench.run("submit", "--grid", bench.grid(GRID.format(size=8)), "--address", cluster)
     same = "the same job is recorded already: nothing that it depends on has changed"
     assert explained(bench) == ["1 parts: 1 done", same]
     lines = explained(bench, size=9)

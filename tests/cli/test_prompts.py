@@ -41,8 +41,8 @@ def drawn(bench: Bench) -> dict[tuple[str, int, int], list[str]]:
     return found
 
 
-def test_what_is_exported_is_what_grids_draw(bench: Bench) -> None:
-    bench.run("submit", "--grid", bench.grid(GRID + "seeds: [0, 7]\n"), "--workers", "1")
+def test_what_is_exported_is_what_grids_draw(bench: Bench, cluster: str) -> None:
+    bench.run("submit", "--grid", bench.grid(GRID + "seeds: [0, 7]\n"), "--address", cluster)
     arguments = ("--dataset", "./parts", "--shots", "2", "--seed", "0", "--seed", "7")
     exported = json.loads(bench.run("prompts", "export", *arguments).stdout)
     found = {
@@ -55,7 +55,7 @@ def test_what_is_exported_is_what_grids_draw(bench: Bench) -> None:
     # Named by a grid, the same prompts give the same scores: the parts are there already.
     (bench.folder / "set.json").write_text(json.dumps(exported))
     again = bench.run(
-        "submit", "--grid", bench.grid(GRID + "prompts: {./parts: set.json}\n"), "--workers", "1"
+        "submit", "--grid", bench.grid(GRID + "prompts: {./parts: set.json}\n"), "--address", cluster
     )
     assert "nothing to do" in again.stderr
     # But they are another column: the rule that made them is another.
@@ -71,8 +71,8 @@ def edited(bench: Bench, change: Any, shots: int = 2) -> str:
     return bench.grid(GRID + "prompts: {./parts: set.json}\n")
 
 
-def test_an_edited_set_is_used(bench: Bench) -> None:
-    bench.run("submit", "--grid", edited(bench, lambda prompts: prompts.reverse()), "--workers", "1")
+def test_an_edited_set_is_used(bench: Bench, cluster: str) -> None:
+    bench.run("submit", "--grid", edited(bench, lambda prompts: prompts.reverse()), "--address", cluster)
     exported = json.loads((bench.folder / "set.json").read_text())["sets"][0]["prompts"]
     assert drawn(bench) == {
         (category, shots, 0): [entry["id"] for entry in entries][:shots]
@@ -146,12 +146,12 @@ def released(bench: Bench, nuts: list[torch.Tensor]) -> tuple[str, ...]:
     return ("prompts", "import", "--dataset", "./parts", "--shots", "2", str(folder), "--out", "set.json")
 
 
-def test_released_tensors_are_traced_to_their_images(bench: Bench) -> None:
+def test_released_tensors_are_traced_to_their_images(bench: Bench, cluster: str) -> None:
     whole = bench.folder / "parts/nut/train/good"
     (whole / "009.png").write_bytes((whole / "003.png").read_bytes())
     said = bench.run(*released(bench, tensors(bench, NUTS))).stderr
     assert "warning: nut: prompt 1 is nut/train/good/003.png; nut/train/good/009.png looks the same" in said
-    bench.run("submit", "--grid", bench.grid(GRID + "prompts: {./parts: set.json}\n"), "--workers", "1")
+    bench.run("submit", "--grid", bench.grid(GRID + "prompts: {./parts: set.json}\n"), "--address", cluster)
     assert drawn(bench) == {
         ("bolt", 1, 0): BOLTS[:1],
         ("bolt", 2, 0): BOLTS,

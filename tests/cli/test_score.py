@@ -21,7 +21,7 @@ backbone: tiny
 
 
 @pytest.fixture(scope="module")
-def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
+def bench(tmp_path_factory: pytest.TempPathFactory, cluster: str) -> Bench:
     """A folder in MVTec layout, images of odd sizes and modes, and its grid's results."""
     bench = Bench(tmp_path_factory.mktemp("score"))
     generator = np.random.default_rng(0)
@@ -31,7 +31,7 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
             pixels = generator.integers(0, 256, (90, 70 + 30 * number, 3), dtype=np.uint8)
             image = Image.fromarray(pixels).convert(("RGB", "L", "RGBA", "P")[number % 4])
             image.save(bench.folder / "parts" / "nut" / place / f"{number:03d}.png")
-    bench.run("submit", "--grid", bench.grid(GRID), "--workers", "1")
+    bench.run("submit", "--grid", bench.grid(GRID), "--address", cluster)
     return bench
 
 

@@ -111,6 +111,7 @@ def test_missing_weights_alone_are_fetched_or_refused(bench: Bench) -> None:
     assert not list(bench.results.glob("runs/*"))
 
 
+@pytest.mark.alone
 def test_plans_are_quick(bench: Bench) -> None:
     """Processor time, best of some: the machine may be busy with something else."""
     spent = []

@@ -1,49 +1,12 @@
-"""One simulated cluster of three nodes for all tests that run grids; data prepared once."""
+"""A working folder over the bundled data, and running a grid from it on the session's cluster."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
-from support import Bench, write_hostile
-
-
-@pytest.fixture(scope="session")
-def strangers(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder for PYTHONPATH with a third party's models in it."""
-    return write_hostile(tmp_path_factory.mktemp("strangers"))
-
-
-@pytest.fixture(scope="session")
-def nodes(strangers: Path) -> Iterator[Any]:
-    """A cluster of three nodes with one CPU each, whose workers see the strangers' package."""
-    from ray.cluster_utils import Cluster
-
-    before = os.environ.get("PYTHONPATH")
-    os.environ["PYTHONPATH"] = str(strangers)
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    made = Cluster()
-    try:
-        for _ in range(3):
-            made.add_node(num_cpus=1, include_dashboard=False, object_store_memory=200_000_000)
-        made.wait_for_nodes()
-        yield made
-    finally:
-        made.shutdown()
-        if before is None:
-            del os.environ["PYTHONPATH"]
-        else:
-            os.environ["PYTHONPATH"] = before
-
-
-@pytest.fixture(scope="session")
-def cluster(nodes: Any) -> str:
-    """Its address."""
-    address: str = nodes.address
-    return address
+from support import Bench
 
 
 @pytest.fixture

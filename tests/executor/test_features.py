@@ -57,9 +57,11 @@ def encoded(bench: Bench) -> int:
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory, weights: Path, parts_folder: Path) -> Bench:
+def finished(
+    tmp_path_factory: pytest.TempPathFactory, weights: Path, parts_folder: Path, cluster: str
+) -> Bench:
     bench = Bench(tmp_path_factory.mktemp("finished"))
-    bench.run("submit", "--grid", bench.grid(grid(parts_folder, weights)), "--workers", "1")
+    bench.run("submit", "--grid", bench.grid(grid(parts_folder, weights)), "--address", cluster)
     return bench
 
 

@@ -61,13 +61,13 @@ def released(home: Path, shots: int) -> Path:
 
 
 @pytest.fixture(scope="module")
-def finished(home: Path, tmp_path_factory: pytest.TempPathFactory) -> Bench:
+def finished(home: Path, tmp_path_factory: pytest.TempPathFactory, cluster: str) -> Bench:
     """The checkpoint carries its encoder: no other file is needed, and nothing is trained or prepared."""
     bench = Bench(tmp_path_factory.mktemp("finished"))
     path = bench.grid(GRID.format(home=home, backbone=f"{SMALL}:{released(home, 1)}"))
     plan = bench.json("plan", "--grid", path)
     assert (plan["train"], plan["new"]) == (0, 2)
-    bench.run("submit", "--grid", path, "--workers", "1")
+    bench.run("submit", "--grid", path, "--address", cluster)
     assert not (bench.data / "textures-auxiliary").exists()
     return bench
 
@@ -163,7 +163,7 @@ def test_released_scores(finished: Bench, home: Path, shots: int) -> None:
             assert row[key] == pytest.approx(by_hand(home, shots, drawn, name)[key], abs=1e-4)
 
 
-def test_what_does_not_fit_is_refused(home: Path, tmp_path: Path) -> None:
+def test_what_does_not_fit_is_refused(home: Path, tmp_path: Path, cluster: str) -> None:
     bench = Bench(tmp_path)
     gone = bench.grid(
         GRID.format(home=tmp_path, backbone=f"{SMALL}:{released(home, 1)}").replace(
@@ -183,7 +183,7 @@ def test_what_does_not_fit_is_refused(home: Path, tmp_path: Path) -> None:
             f"backbone: '{SMALL}:{released(home, 1)}'}}}}, ",
         )
     )
-    bench.run("submit", "--grid", both, "--workers", "1", code=3)
+    bench.run("submit", "--grid", both, "--address", cluster, code=3)
     errors = {job["options"]["components"]: job["error"] for job in bench.json("results", "--by", "job")}
     assert "was trained on another encoder than" in errors["TPI"]
     assert "a released checkpoint is InCTRL with all its parts" in errors["P"]

@@ -181,6 +181,7 @@ def test_only_and_limit_choose_jobs(bench: Bench) -> None:
     assert "Did you mean 'model'?" in bad.stderr
 
 
+@pytest.mark.alone
 def test_a_wrong_grid_is_told_at_once(bench: Bench) -> None:
     started = time.monotonic()
     bad = bench.run(

@@ -50,7 +50,7 @@ def test_headct_and_brainmri(real: Path, tmp_path: Path, cluster: str) -> None:
     assert all(0.3 < row["auroc_mean"] < 1 for row in table)
 
 
-def test_an_image_that_rots_fails_its_parts_by_name(real: Path, tmp_path: Path) -> None:
+def test_an_image_that_rots_fails_its_parts_by_name(real: Path, tmp_path: Path, cluster: str) -> None:
     raw = tmp_path / "raw"
     shutil.copytree(real / "headct", raw)
     bench = Bench(tmp_path / "bench")
@@ -58,7 +58,7 @@ def test_an_image_that_rots_fails_its_parts_by_name(real: Path, tmp_path: Path) 
     victim = next(raw.rglob("000.png"))
     victim.write_bytes(victim.read_bytes()[:1000])
     path = bench.grid("models: [pixel-knn]\ndatasets: [headct, digits-multi-class]\nshots: [2]\nseeds: [0]\n")
-    bench.run("submit", "--grid", path, "--workers", "1", code=3)
+    bench.run("submit", "--grid", path, "--address", cluster, code=3)
     jobs = {job["dataset"]: job for job in bench.json("results", "--by", "job")}
     assert jobs["digits-multi-class"]["status"] == "done"
     assert jobs["headct"]["status"] == "failed"

@@ -47,9 +47,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def kept(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Bench:
+def kept(folder: Path, tmp_path_factory: pytest.TempPathFactory, cluster: str) -> Bench:
     bench = Bench(tmp_path_factory.mktemp("kept"))
-    bench.run("submit", "--grid", bench.grid(GRID.format(models="winclip", folder=folder)), "--workers", "2")
+    bench.run(
+        "submit", "--grid", bench.grid(GRID.format(models="winclip", folder=folder)), "--address", cluster
+    )
     return bench
 
 
@@ -83,7 +85,9 @@ def test_streamed_scores_have_the_same_bits(kept: Bench, folder: Path, tmp_path:
     assert "nothing to do" in streamed.run("submit", "--grid", path, "--features", "stream").stderr
 
 
-def test_what_is_kept_is_used_and_what_is_damaged_is_not(kept: Bench, folder: Path, tmp_path: Path) -> None:
+def test_what_is_kept_is_used_and_what_is_damaged_is_not(
+    kept: Bench, folder: Path, tmp_path: Path, cluster: str
+) -> None:
     """A cache that holds WinCLIP's rows serves a streamed run of more; one of its shards is damaged."""
     bench = Bench(tmp_path)
     shutil.copytree(kept.folder / "gad-cache", bench.folder / "gad-cache")
@@ -94,7 +98,7 @@ def test_what_is_kept_is_used_and_what_is_damaged_is_not(kept: Bench, folder: Pa
     shard.write_bytes(bytes(content))
     before = rows(bench)
     path = bench.grid(GRID.format(models="winclip, patchcore", folder=folder))
-    bench.run("submit", "--grid", path, "--workers", "1", "--features", "stream")
+    bench.run("submit", "--grid", path, "--address", cluster, "--features", "stream")
     stored = bench.scores()
     assert {key: stored[key] for key in kept.scores()} == kept.scores()
     after = rows(bench)

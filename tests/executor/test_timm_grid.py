@@ -40,9 +40,11 @@ limits: {{test_images: 4}}
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory, bundled: Path, weights: dict[str, Path]) -> Bench:
+def finished(
+    tmp_path_factory: pytest.TempPathFactory, bundled: Path, weights: dict[str, Path], cluster: str
+) -> Bench:
     bench = Bench(tmp_path_factory.mktemp("timm"), data=bundled)
-    bench.run("submit", "--grid", bench.grid(grid(weights)), "--workers", "1", timeout=500)
+    bench.run("submit", "--grid", bench.grid(grid(weights)), "--address", cluster, timeout=500)
     return bench
 
 

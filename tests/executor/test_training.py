@@ -50,11 +50,11 @@ def grid(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory, grid: str) -> Bench:
+def finished(tmp_path_factory: pytest.TempPathFactory, grid: str, cluster: str) -> Bench:
     bench = Bench(tmp_path_factory.mktemp("finished"))
     path = bench.grid(grid)
     assert bench.json("plan", "--grid", path)["train"] == 2
-    bench.run("submit", "--grid", path, "--workers", "2")
+    bench.run("submit", "--grid", path, "--address", cluster)
     return bench
 
 

@@ -472,6 +472,7 @@ def test_info_counts_an_image_once(store: FeatureStore) -> None:
     assert store.info() == [StreamInfo(encoder="ab12", name="class", rows=5, bytes=size, shards=2)]
 
 
+@pytest.mark.alone
 def test_reading_is_fast(store: FeatureStore) -> None:
     """2,000 rows from 20 shards in any order, the first time and again: seconds would be a mistake."""
     table, digests = rows(2000, 25, 64, dtype="float16"), names(2000)

@@ -469,6 +469,7 @@ def test_the_exact_form_of_a_problem() -> None:
     assert problems(source) == ("grid.yaml:7: shots[2]: -1 is not a number of shots (an integer >= 0)",)
 
 
+@pytest.mark.alone
 def test_alias_bomb_is_refused_quickly() -> None:
     lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
     lines += [f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]" for i in range(1, 30)]

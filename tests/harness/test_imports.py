@@ -156,6 +156,7 @@ def test_light_commands_import_nothing_heavy(name: str, tmp_path: Path) -> None:
     assert ended.stderr.strip().endswith("HEAVY []")
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("name", COMMANDS)
 def test_light_commands_are_quick(name: str, tmp_path: Path) -> None:
     """Best of eight, for the machine may be busy with something else."""
