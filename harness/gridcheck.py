@@ -143,7 +143,8 @@ class _Check:
         return read
 
     def _zero_shots(self, models: tuple[ModelChoice, ...]) -> None:
-        needy = sorted({m.name for m in models if self.names.known.models[m.name].min_shots > 0})
+        infos = self.names.known.models
+        needy = sorted({m.name for m in models if infos[m.name].least_shots(m.options) > 0})
         tree = self._get("shots")
         items = tree.items if isinstance(tree, Items) else (tree,)
         for index, item in enumerate(items):

@@ -166,6 +166,9 @@ class ModelInfo(Frozen):
     encoder has an option ``backbone``; where a grid leaves it empty it is the grid's, or else
     ``default_backbone``.
 
+    ``min_shots`` is the least K. Where it is 0 for some options alone (a text prior by itself), ``zero_shot``
+    tells for given options whether they need no prompts.
+
     A trained model may name an ``importer``, ``module:function``, which reads checkpoints made elsewhere
     (:class:`gad.harness.adapter.Given`). An option ``checkpoint`` of a trained model is always such a file:
     a path in which ``{auxiliary}``, ``{shots}`` and ``{training_seed}`` are filled in. With it nothing is
@@ -182,10 +185,18 @@ class ModelInfo(Frozen):
     licence: str = ""
     domain: str = "image"
     min_shots: int = 1
+    zero_shot: Callable[[Any], bool] | None = None
     trained: bool = False
     importer: str = ""
     default_backbone: str = ""
     batch_size: int = Field(default=64, ge=1)
+
+    def least_shots(self, options: Any) -> int:
+        """The least K with these options (an instance of ``options``, or its fields)."""
+        if self.zero_shot is None:
+            return self.min_shots
+        made = options if isinstance(options, self.options) else self.options.model_validate(options)
+        return 0 if self.zero_shot(made) else self.min_shots
 
 
 class ModelChoice(Frozen):

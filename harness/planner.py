@@ -58,8 +58,9 @@ class Planner:
         if source.prepared is None or (helper and helper.prepared is None):
             return self._unprepared(choice, source, helper, shots, seed, training_seed, method)
         column = self._column(source.prepared)
-        if shots < model.info.min_shots:
-            invalid = invalid or f"{choice.name} needs at least {model.info.min_shots} prompts; K = {shots}"
+        least = model.info.least_shots(choice.options)
+        if shots < least:
+            invalid = invalid or f"{choice.name} needs at least {least} prompts; K = {shots}"
         training = ""
         if helper and helper.prepared and training_seed is not None:
             training = self._training(choice, method, helper.prepared, shots, training_seed)

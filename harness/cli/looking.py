@@ -70,7 +70,7 @@ def results(
 def _with_options(row: dict[str, Any]) -> dict[str, Any]:
     import json
 
-    return {**row, "options": json.loads(row["options"])}
+    return {**row, "options": json.loads(row["options"]), "zero_shot": row["shots"] == 0}
 
 
 def print_results(results: Path, methods: set[str] | None = None) -> None:
@@ -88,7 +88,7 @@ def print_results(results: Path, methods: set[str] | None = None) -> None:
             [
                 row["model"] + names[row["model"], row["options"]],
                 row["dataset"] + (f" (test limited to {row['test_images']})" if row["test_images"] else ""),
-                str(row["shots"]),
+                str(row["shots"] or "0 (zero-shot)"),
                 _mean(row["auroc_mean"], row["auroc_std"]),
                 _mean(row["auprc_mean"], row["auprc_std"]),
                 seeds,

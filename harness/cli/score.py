@@ -15,18 +15,19 @@ from gad.harness.cli.common import CACHE, AsJson, CacheDir, printable
 
 if TYPE_CHECKING:
     from gad.harness.executor.single import Answer, Single
-    from gad.harness.nouns import ModelInfo
 
 
 def score(
     images: Annotated[list[Path], typer.Argument(help="Images to judge, or folders of them.")],
     model: Annotated[str, typer.Option(help="A detector (`harness models list`).")],
     prompts: Annotated[
-        list[Path], typer.Option(help="Normal images, or a folder of them; may be given several times.")
-    ],
+        list[Path] | None,
+        typer.Option(help="Normal images, or a folder of them; may be given several times."),
+    ] = None,
     class_name: Annotated[str, typer.Option(help="What text prompts call the object.")] = "object",
     shots: Annotated[
-        int | None, typer.Option(min=1, help="K: use the first K of the prompts, in name order.")
+        int | None,
+        typer.Option(min=0, help="K: use the first K of the prompts, in name order (0: text alone)."),
     ] = None,
     backbone: Annotated[str, typer.Option(help="NAME:TAG, NAME:FILE, timm:NAME[:FILE] or tiny.")] = "",
     checkpoint: Annotated[
@@ -44,7 +45,7 @@ def score(
     from gad.harness.executor import single as scoring
 
     asked = _single(model, option or [], backbone, class_name, checkpoint, cache, threads)
-    shown = _first(listed(prompts, "--prompts"), shots, asked.info)
+    shown = _first(listed(prompts or [], "--prompts"), shots, asked)
     asked = asked.model_copy(update={"prompts": tuple(shown), "maps": maps is not None})
     if checkpoint is not None:
         asked = asked.model_copy(update={"arrays": _weights(asked, checkpoint)})
@@ -110,18 +111,22 @@ def _single(
     )
 
 
-def _first(prompts: list[Path], shots: int | None, info: ModelInfo) -> list[Path]:
+def _first(prompts: list[Path], shots: int | None, asked: Single) -> list[Path]:
     """The first K prompts; UsageError when there are too few."""
     from gad.harness.errors import UsageError
 
     wanted = len(prompts) if shots is None else shots
+    least = asked.info.least_shots(asked.options)
+    if wanted < least:
+        raise UsageError(
+            f"{asked.info.name} needs at least {least} normal image(s); K = {wanted}",
+            fix="Name some with --prompts.",
+        )
     if wanted > len(prompts):
         raise UsageError(
             f"--prompts has {len(prompts)} image(s), and K = {wanted}",
             fix="Give more normal images, or a smaller K.",
         )
-    if wanted < info.min_shots:
-        raise UsageError(f"{info.name} needs at least {info.min_shots} prompts; K = {wanted}")
     if wanted < len(prompts):
         names = ", ".join(printable(path.name) for path in prompts[:wanted])
         print(f"prompts: the first {wanted} of {len(prompts)}: {names}", file=sys.stderr)

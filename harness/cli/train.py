@@ -17,7 +17,7 @@ def train(
     auxiliary: Annotated[
         str, typer.Option(help="The labelled dataset to train on: a name, or a folder in MVTec layout.")
     ],
-    shots: Annotated[int, typer.Option(min=1, help="K.")],
+    shots: Annotated[int, typer.Option(min=0, help="K.")],
     out: Annotated[Path, typer.Option(help="A new folder for the checkpoint and its loss curve.")],
     training_seed: Annotated[int, typer.Option(min=0, help="Draws the batches and the first weights.")] = 10,
     backbone: Annotated[str, typer.Option(help="NAME:TAG, NAME:FILE or tiny.")] = "",
@@ -38,6 +38,8 @@ def train(
     found, options, wanted = chosen_model(model, option or [], backbone)
     if not found.info.trained or not isinstance(wanted, FeatureInput):
         raise UsageError(f"{model} is not trained", fix="`harness score` and grids run it as it is.")
+    if shots < (least := found.info.least_shots(options)):
+        raise UsageError(f"{model} needs at least {least} prompts; K = {shots}", fix="Raise --shots.")
     story = train_alone(
         found,
         options,

@@ -104,7 +104,8 @@ class FeatureInputs:
         self._copy("class", everything)
         for layer in sorted({layer for each in wanted if each.tokens for layer in each.layers}):
             self._copy(f"layer-{layer:02d}", everything)
-        for name in sorted({name for each in wanted if each.nearest for name in _compared(each)}):
+        compared = {name for each in wanted if each.nearest for name in _compared(each)}
+        for name in sorted(compared) if self.prompts else ():
             self._nearest(name, sorted({part.shots for part in unit.parts}))
         for size in sorted({size for each in wanted if not each.nearest for size in each.windows}):
             self._copy(f"window-{size}", everything)
@@ -115,6 +116,7 @@ class FeatureInputs:
     def message(self, part: PlannedPart) -> dict[str, Any]:
         wanted = part.input
         assert isinstance(wanted, FeatureInput)
+        compared = wanted.nearest and part.shots > 0  # zero-shot: there is nothing to be near to
         layers = {str(layer): f"layer-{layer:02d}" for layer in wanted.layers}
         windows = {str(size): f"window-{size}" for size in wanted.windows}
 
@@ -127,8 +129,8 @@ class FeatureInputs:
             "class": self.files["class"],
             "tokens": files(layers, wanted.tokens),
             "windows": files(windows, not wanted.nearest),
-            "nearest": files(layers, wanted.nearest, f"-K{part.shots}"),
-            "nearest_windows": files(windows, wanted.nearest, f"-K{part.shots}"),
+            "nearest": files(layers, compared, f"-K{part.shots}"),
+            "nearest_windows": files(windows, compared, f"-K{part.shots}"),
             "texts": self.files["text"] if wanted.text else None,
         }
 

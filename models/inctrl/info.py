@@ -70,6 +70,11 @@ def inputs(options: Options) -> FeatureInput:
     )
 
 
+def zero_shot(options: Options) -> bool:
+    """The text prior alone looks at no prompts."""
+    return options.components == "T"
+
+
 INFO = ModelInfo(
     name="inctrl",
     title="InCTRL",
@@ -80,6 +85,7 @@ INFO = ModelInfo(
     paper="Zhu and Pang, Toward Generalist Anomaly Detection via In-context Residual Learning with "
     "Few-shot Sample Prompts, CVPR 2024, arXiv 2403.06495",
     licence="needs the weights of its backbone",
+    zero_shot=zero_shot,
     trained=True,
     importer="gad.models.inctrl.given:read_given",
     default_backbone="ViT-B-16-plus-240:laion400m_e32",

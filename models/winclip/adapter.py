@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 
 class WinCLIP(FeatureAdapter):
-    """Score: ``(text prior + max of association map) / 2``, in 0..1."""
+    """Score: ``(text prior + max of association map) / 2``, in 0..1; with no prompts the text prior alone."""
 
-    shots = 0
+    shots: int | None = None
 
     def prepare(self, prompts: Features) -> None:
         """Distances to the prompts come with the queries: there is nothing to remember of them."""
@@ -27,11 +27,13 @@ class WinCLIP(FeatureAdapter):
     def score(self, queries: Features) -> Scored:
         """The map is the association map, in 0..1. Parts: ``text_score`` and ``patch_score`` (the map's
         maximum), whose mean is the score."""
-        if not self.shots:
+        if self.shots is None:
             raise called_too_early(self)
         assert queries.text is not None
         normal, anomalous = tensor(queries.text)
         prior = text_prior(tensor(queries.class_tokens), normal, anomalous)
+        if not self.shots:  # zero-shot (section 4.1)
+            return Scored(scores=prior.numpy(), parts={"text_score": prior.numpy()})
         small, medium = (tensor(queries.nearest_windows[size]) for size in SCALES)
         (patches,) = queries.nearest.values()
         association = combined(small, medium, tensor(patches))

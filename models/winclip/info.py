@@ -24,6 +24,7 @@ INFO = ModelInfo(
     inputs=inputs,
     paper="Jeong et al., WinCLIP: Zero-/Few-Shot Anomaly Classification and Segmentation, CVPR 2023, arXiv 2303.14814",
     licence="needs the weights of its backbone",
+    min_shots=0,
     default_backbone="ViT-B-16-plus-240:laion400m_e32",
     batch_size=32,
 )
