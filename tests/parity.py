@@ -73,7 +73,7 @@ class Fast:
         unit = EncodeUnit(
             unit_id="", dataset="", root="/", input=self.wanted, samples=(*shown, *asked), names=(name,)
         )
-        key, errors, _, _ = encode(unit, self.cache, self.threads)
+        done = encode(unit, self.cache, self.threads)
         parts = tuple(self._part(shown[:shots]) for shots in range(1, len(shown) + 1))
         work = ScoreUnit(
             unit_id="",
@@ -87,7 +87,7 @@ class Fast:
             tests=asked,
             chunks=(),
         )
-        inputs = FeatureInputs(folder, work, open_store(self.cache), key, errors, {})
+        inputs = FeatureInputs(folder, work, open_store(self.cache), done.key, done.errors, {})
         return {part.shots: list(self._scores(inputs, part, name)) for part in parts}
 
     def _part(self, prompts: tuple[Sample, ...]) -> PlannedPart:
@@ -107,11 +107,9 @@ class Fast:
         adapter.load(self.arrays)
         adapter.prepare(prompts)
         for first, last in child.batches(len(queries), self.info.batch_size):
-            batch = queries.rows(first, last)
-            explained = adapter.explain(batch)
-            assert (adapter.score(batch) == explained.scores).all()
-            for row, score in enumerate(explained.scores):
-                yield {"score": score, **{n: values[row] for n, values in explained.parts.items()}}
+            scored = adapter.score(queries.rows(first, last))
+            for row, score in enumerate(scored.scores):
+                yield {"score": score, **{n: values[row] for n, values in scored.parts.items()}}
 
 
 def _sample(path: Path) -> Sample:
