@@ -170,7 +170,8 @@ class ModelInfo(Frozen):
     tells for given options whether they need no prompts.
 
     A trained model may name an ``importer``, ``module:function``, which reads checkpoints made elsewhere
-    (:class:`gad.harness.adapter.Given`). An option ``checkpoint`` of a trained model is always such a file:
+    (:class:`gad.harness.adapter.Given`), and an ``exporter``, which writes a checkpoint of ours as others read
+    it: ``(checkpoint, backbone, out)``. An option ``checkpoint`` of a trained model is always such a file:
     a path in which ``{auxiliary}``, ``{shots}`` and ``{training_seed}`` are filled in. With it nothing is
     trained.
     """
@@ -188,6 +189,7 @@ class ModelInfo(Frozen):
     zero_shot: Callable[[Any], bool] | None = None
     trained: bool = False
     importer: str = ""
+    exporter: str = ""
     default_backbone: str = ""
     batch_size: int = Field(default=64, ge=1)
 

@@ -11,7 +11,7 @@ from typing import Annotated, NoReturn
 try:
     import typer
 
-    from gad.harness.cli import cache, data, grids, looking, models, prompts, score, train
+    from gad.harness.cli import cache, data, exporting, grids, looking, models, prompts, score, train
     from gad.harness.errors import HarnessError
 except KeyboardInterrupt:  # these imports are most of the time before run() can say it
     print("interrupted", file=sys.stderr)
@@ -28,6 +28,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.add_typer(data.app, name="data")
+models.app.command("export")(exporting.export)
 app.add_typer(models.app, name="models")
 app.add_typer(looking.database, name="db")
 app.add_typer(cache.app, name="cache")

@@ -75,15 +75,20 @@ def read(
     return found.arrays, found.shots
 
 
+def backbone_digest(wanted: FeatureInput, threads: int) -> str:
+    """sha256 of a CLIP's tensors as an authors' checkpoint holds them; empty for other encoders."""
+    from gad.models.backbones.clip import ClipEncoder
+
+    encoder = encoder_of(wanted, threads)
+    return weights.frozen_digest(encoder.model.state_dict()) if isinstance(encoder, ClipEncoder) else ""
+
+
 def fits(path: Path, said: Mapping[str, object], wanted: FeatureInput, threads: int) -> None:
     """Raises ModelError for a checkpoint that was trained on another encoder than the one it is used with."""
     encoder = encoder_of(wanted, threads)
     other = bool(said["encoder"]) and said["encoder"] != encoder_key(encoder)
     if said["encoder_digest"] and not other:
-        from gad.models.backbones.clip import ClipEncoder
-
-        assert isinstance(encoder, ClipEncoder)
-        other = said["encoder_digest"] != weights.frozen_digest(encoder.model.state_dict())
+        other = said["encoder_digest"] != backbone_digest(wanted, threads)
     if other:
         raise ModelError(
             f"{path} was trained on another encoder than {wanted.backbone}",

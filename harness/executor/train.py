@@ -10,6 +10,7 @@ import numpy as np
 
 from gad.harness.errors import ModelError
 from gad.harness.executor import trainings
+from gad.harness.executor.given import backbone_digest
 from gad.harness.executor.inputs import text_embeddings
 from gad.harness.executor.score import Order, in_memory
 from gad.harness.executor.supervise import Child, ChildEnded
@@ -51,7 +52,8 @@ def train_into(
     unreadable = [errors[sample.digest] for sample in unit.samples if sample.digest in errors]
     if unreadable:
         raise ModelError(f"{unreadable[0]} (in the auxiliary set {unit.dataset})")
-    header = trainings.header_for(unit, encoder)
+    assert isinstance(unit.input, FeatureInput)
+    header = {**trainings.header_for(unit, encoder), "backbone_digest": backbone_digest(unit.input, threads)}
     message = {
         "do": "train",
         "header": header,

@@ -1,4 +1,4 @@
-"""Checkpoints that were trained elsewhere: the authors' files, and heads that `harness train` left."""
+"""Checkpoints on their way in and out: the authors' files, and heads that `harness train` left."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 from gad.harness.adapter import Given
 from gad.harness.errors import ModelError
 from gad.models.backbones import weights
+from gad.models.backbones.spec import parse
 from gad.models.inctrl import checkpoint, heads_file
 from gad.models.inctrl.adapter import as_arrays
 from gad.models.inctrl.info import Options
@@ -36,3 +37,22 @@ def read_given(path: Path, backbone: str, options: Options) -> Given:
     released = checkpoint.read(path, backbone)
     arrays = as_arrays(released.heads, (released.patches, released.dim, 0, 0))
     return Given(arrays, encoder_digest=weights.frozen_digest(released.encoder))
+
+
+def write_released(path: Path, backbone: str, out: Path) -> None:
+    """Write the heads of ``path`` (a ``.safetensors`` of ours) with their encoder in the authors' layout.
+
+    Raises ModelError when ``backbone`` is not the encoder that they were trained on, and for the heads of
+    an ablation, which the layout has no place for.
+    """
+    from gad.models.backbones import clip
+
+    header, state, _ = heads_file.read(path)
+    checkpoint.clip_shapes(backbone)  # before its weights are read: is it a CLIP at all?
+    encoder = clip.load(parse(backbone)).model.state_dict()
+    if header.backbone_digest and header.backbone_digest != weights.frozen_digest(encoder):
+        raise ModelError(
+            f"{path} was trained on another encoder than {backbone}",
+            fix=f"Name its own with --backbone: it was {header.options.backbone}.",
+        )
+    checkpoint.write(out, encoder, state, backbone)

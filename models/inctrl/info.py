@@ -88,6 +88,7 @@ INFO = ModelInfo(
     zero_shot=zero_shot,
     trained=True,
     importer="gad.models.inctrl.given:read_given",
+    exporter="gad.models.inctrl.given:write_released",
     default_backbone="ViT-B-16-plus-240:laion400m_e32",
     batch_size=256,
 )

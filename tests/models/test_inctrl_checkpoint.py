@@ -15,9 +15,10 @@ from safetensors.numpy import save_file as save_arrays
 from safetensors.torch import load_file
 
 from gad.harness.adapter import Context, Features
-from gad.harness.errors import ModelError
+from gad.harness.cli.exporting import export
+from gad.harness.errors import ModelError, UsageError
 from gad.harness.executor import child, trainings
-from gad.models.backbones.weights import TINY
+from gad.models.backbones.weights import TINY, frozen_digest
 from gad.models.inctrl import checkpoint, heads_file
 from gad.models.inctrl.adapter import InCTRL, as_arrays
 from gad.models.inctrl.info import Options
@@ -303,3 +304,25 @@ def test_released_heads_score_in_the_adapter(tmp_path: Path, encoder: State) -> 
     assert scored.maps is not None
     assert np.abs(scored.maps - mean.reshape(5, 8, 8)).max() < 1e-6
     assert np.abs(scored.parts["patch_score"] - mean.max(axis=1)).max() < 1e-6
+
+
+def test_heads_of_ours_are_exported_with_their_encoder(tmp_path: Path, encoder: State) -> None:
+    """`harness models export`: what it writes is read as the authors' file is, and fits its own encoder."""
+    trained, path = heads(), tmp_path / "checkpoint.safetensors"
+    digest = frozen_digest(encoder)
+    said = header(backbone="tiny").model_copy(update={"backbone_digest": digest})
+    heads_file.save(path, trained, SIZES, said)
+    export(path, out=tmp_path / "new" / "checkpoint.pyth")
+    again = checkpoint.read(tmp_path / "new" / "checkpoint.pyth", "tiny")
+    assert all(torch.equal(value, trained[name]) for name, value in again.heads.items())
+    assert frozen_digest(again.encoder) == digest
+    with pytest.raises(UsageError, match="is there already"):
+        export(path, out=path)
+    heads_file.save(path, trained, SIZES, said.model_copy(update={"backbone_digest": "cd" * 32}))
+    with pytest.raises(ModelError, match="was trained on another encoder than tiny"):
+        export(path, out=tmp_path / "other.pyth")
+    part = header(backbone="tiny", components="PI").model_copy(update={"backbone_digest": digest})
+    heads_file.save(path, InCTRLHeads(64, 128, "PI").state_dict(), SIZES, part)
+    with pytest.raises(ModelError, match="InCTRL with all its parts"):
+        export(path, out=tmp_path / "other.pyth")
+    assert not (tmp_path / "other.pyth").exists()

@@ -1,0 +1,134 @@
+"""`harness train`, and `harness score` and `harness models export` with what it leaves. Called as functions:
+each command would spend seconds on imports."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import open_clip
+import pytest
+import torch
+from PIL import Image
+from safetensors import safe_open
+from safetensors.torch import load_file
+
+from gad.harness.cli.exporting import export
+from gad.harness.cli.score import score
+from gad.harness.cli.train import train
+from gad.harness.errors import ModelError, UsageError
+from gad.models.backbones.weights import TINY, frozen_digest
+
+SMALL = "ViT-S-32-alt"
+
+
+def photos(folder: Path, count: int, seed: int) -> Path:
+    folder.mkdir(parents=True)
+    generator = np.random.default_rng(seed)
+    for number in range(count):
+        pixels = generator.integers(0, 256, (8, 9, 3), dtype=np.uint8)
+        Image.fromarray(pixels).resize((150, 130)).save(folder / f"{number}.png")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An auxiliary set, some photos, and one training of two epochs."""
+    home = tmp_path_factory.mktemp("train")
+    for place, count in (("train/good", 4), ("test/good", 1), ("test/scratch", 3)):
+        photos(home / "helper" / "bolt" / place, count, seed=len(place))
+    photos(home / "good", 3, seed=0)
+    photos(home / "new", 2, seed=1)
+    trained(home, "first")
+    return home
+
+
+def trained(home: Path, out: str, seed: int = 10) -> Path:
+    train(
+        model="inctrl",
+        auxiliary=str(home / "helper"),
+        shots=2,
+        out=home / out,
+        training_seed=seed,
+        backbone="tiny",
+        option=["epochs=2", "steps=3", "batch=4"],
+        data=home / "data",
+        cache=home / "cache",
+    )
+    return home / out
+
+
+def asked(home: Path, **other: Any) -> None:
+    given = {
+        "images": [home / "new"],
+        "model": "inctrl",
+        "prompts": [home / "good"],
+        "shots": 2,
+        "class_name": "bolt",
+        "checkpoint": home / "first" / "checkpoint.safetensors",
+        "cache": home / "cache",
+        "as_json": True,
+    }
+    score(**{**given, **other})
+
+
+def test_what_a_training_leaves(home: Path) -> None:
+    story = json.loads((home / "first" / "training.json").read_text())
+    assert len(story["losses"]) == 6
+    assert np.isfinite(story["losses"]).all()
+    epochs = sorted((home / "first" / "epochs").iterdir())
+    assert [path.name for path in epochs] == ["epoch-001.safetensors", "epoch-002.safetensors"]
+    final = load_file(home / "first" / "checkpoint.safetensors")
+    assert all(torch.equal(value, final[name]) for name, value in load_file(epochs[1]).items())
+    assert not all(torch.equal(value, final[name]) for name, value in load_file(epochs[0]).items())
+    with safe_open(home / "first" / "checkpoint.safetensors", framework="pt") as opened:
+        said = json.loads(opened.metadata()["gad"])
+    assert (said["auxiliary"], said["shots"], said["training_seed"]) == ("helper", 2, 10)
+    assert (said["options"]["epochs"], said["options"]["components"]) == (2, "TPI")
+    assert said["backbone_digest"] == frozen_digest(load_file(TINY / "tiny.safetensors"))
+
+
+def test_the_same_training_gives_the_same_weights(home: Path) -> None:
+    first = (home / "first" / "checkpoint.safetensors").read_bytes()
+    assert (trained(home, "again") / "checkpoint.safetensors").read_bytes() == first
+    assert (trained(home, "other", seed=11) / "checkpoint.safetensors").read_bytes() != first
+    with pytest.raises(UsageError, match="is not empty"):
+        trained(home, "first")
+
+
+def test_scoring_with_it(home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    capsys.readouterr()
+    asked(home, maps=tmp_path / "maps")
+    plain = capsys.readouterr()
+    rows = [json.loads(line) for line in plain.out.splitlines()]
+    assert [Path(row["image"]).name for row in rows] == ["0.png", "1.png"]
+    assert all(set(row) == {"image", "score", "image_score", "patch_score", "text_score"} for row in rows)
+    assert "warning" not in plain.err
+    assert sorted(path.name for path in (tmp_path / "maps").iterdir()) == ["0.png", "1.png"]
+    # The same weights in the authors' layout, which carries its encoder, say the same.
+    export(home / "first" / "checkpoint.safetensors", out=tmp_path / "checkpoint.pyth")
+    capsys.readouterr()
+    asked(home, checkpoint=tmp_path / "checkpoint.pyth", backbone="tiny")
+    assert [json.loads(line) for line in capsys.readouterr().out.splitlines()] == rows
+    # K = 1 works, and is not what the heads were trained for.
+    asked(home, shots=1)
+    said = capsys.readouterr()
+    assert "was trained for K = 2; K is 1" in said.err
+    assert len(said.out.splitlines()) == 2
+
+
+def test_what_does_not_fit(home: Path, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    torch.save(open_clip.create_model(SMALL, pretrained=None).state_dict(), tmp_path / "other.pt")
+    with pytest.raises(ModelError, match="was trained on another encoder than ViT-S-32-alt"):
+        asked(home, backbone=f"{SMALL}:{tmp_path / 'other.pt'}")
+    with pytest.raises(UsageError, match="inctrl needs at least 1 normal image"):
+        asked(home, prompts=None, shots=None)
+    with pytest.raises(UsageError, match=r"--prompts has 3 image\(s\), and K = 4"):
+        asked(home, shots=4)
+    with pytest.raises(UsageError, match="winclip is not trained"):
+        asked(home, model="winclip")
+    with pytest.raises(UsageError, match="inctrl needs at least 1 prompts; K = 0"):
+        train(model="inctrl", auxiliary=str(home / "helper"), shots=0, out=tmp_path / "out", backbone="tiny")
