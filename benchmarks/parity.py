@@ -44,7 +44,7 @@ def main() -> None:
         config = open_clip.get_model_config(ARCHITECTURE)
         reference = Reference(file, config, open_clip.get_tokenizer(ARCHITECTURE))
         fast = Fast(file, f"{ARCHITECTURE}:{file}", place / "cache", threads)
-        worst, seen = largest_difference(fast, reference, images, prompts, NAMES, place / "work", alone=(4,))
+        worst, seen = largest_difference(fast, reference, images, prompts, NAMES, place / "work", alone=())
     print(f"{len(seen['score'])} combinations on {ARCHITECTURE}; largest absolute difference:")
     for kind, value in worst.items():
         of = seen.get(kind, seen["score"])
