@@ -12,6 +12,8 @@ from gad.models.inctrl import checkpoint, heads_file
 from gad.models.inctrl.adapter import as_arrays
 from gad.models.inctrl.info import Options
 
+WHOLE = ("TPI", "subtract")  # components and residual of the authors' checkpoints
+
 
 def read_given(path: Path, backbone: str, options: Options) -> Given:
     """Heads for the architecture of ``backbone``: a ``.safetensors`` of ours, or a file in the authors' layout.
@@ -29,7 +31,7 @@ def read_given(path: Path, backbone: str, options: Options) -> Given:
                 fix="Ask for the variant that the checkpoint holds.",
             )
         return Given(as_arrays(state, sizes), header.shots, header.encoder, header.backbone_digest)
-    if wanted != ("TPI", "subtract"):
+    if wanted != WHOLE:
         raise ModelError(
             f"{path}: a released checkpoint is InCTRL with all its parts, not {wanted[0]} with {wanted[1]}",
             fix="Leave components and residual as they are.",
@@ -48,6 +50,11 @@ def write_released(path: Path, backbone: str, out: Path) -> None:
     from gad.models.backbones import clip
 
     header, state, _ = heads_file.read(path)
+    made = (header.options.components, header.options.residual)
+    if made != WHOLE:  # some of them have tensors of the same names and shapes
+        raise ModelError(
+            f"{path} holds components {made[0]} with {made[1]}: the authors' layout has all of them"
+        )
     checkpoint.clip_shapes(backbone)  # before its weights are read: is it a CLIP at all?
     encoder = clip.load(parse(backbone)).model.state_dict()
     if header.backbone_digest and header.backbone_digest != weights.frozen_digest(encoder):

@@ -323,6 +323,6 @@ def test_heads_of_ours_are_exported_with_their_encoder(tmp_path: Path, encoder: 
         export(path, out=tmp_path / "other.pyth")
     part = header(backbone="tiny", components="PI").model_copy(update={"backbone_digest": digest})
     heads_file.save(path, InCTRLHeads(64, 128, "PI").state_dict(), SIZES, part)
-    with pytest.raises(ModelError, match="InCTRL with all its parts"):
+    with pytest.raises(ModelError, match="holds components PI with subtract"):
         export(path, out=tmp_path / "other.pyth")
     assert not (tmp_path / "other.pyth").exists()
