@@ -71,7 +71,7 @@ def work(root: Path, backbone: str, data: Path) -> tuple[Any, list[str]]:
 
 def plain_pass(encoder: Any, unit: Any) -> None:
     """Decode, and the encoder's own forward pass in batches of 32."""
-    from gad.harness.executor.encode import pixels_of
+    from gad.harness.executor.decode import pixels_of
 
     pixels, _ = pixels_of(unit.samples, Path(unit.root), encoder.input)
     with torch.inference_mode():

@@ -2,8 +2,8 @@
 
     python benchmarks/run.py [NAME ...] [--json FILE]
 
-Runs every benchmark, or those that are named, one after the other, and prints a table. Each is a function
-``() -> list[Row]`` that measures both sides in the same process and on the same inputs.
+Runs every benchmark but the large ones, or those that are named, one after the other, and prints a table.
+Each is a function ``() -> list[Row]`` that measures both sides in the same process and on the same inputs.
 """
 
 from __future__ import annotations
@@ -17,26 +17,31 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent))
 
 import cell
+import decode
 import nearest
 import sharing
 from rich.console import Console
 from rich.table import Table
 from rows import Row
 
-BENCHMARKS = {"nearest": nearest.run, "sharing": sharing.run, "cell": cell.run}
+BENCHMARKS = {"nearest": nearest.run, "sharing": sharing.run, "cell": cell.run, "decode": decode.run}
+LARGE = {"decode-large": decode.large}  # some minutes and a gigabyte of disk
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="What sharing is worth on this machine.")
     parser.add_argument(
-        "names", nargs="*", choices=[*BENCHMARKS, []], help="benchmarks to run (default: all)"
+        "names",
+        nargs="*",
+        choices=[*BENCHMARKS, *LARGE, []],
+        help="benchmarks to run (default: all but large)",
     )
     parser.add_argument("--json", type=Path, help="also write the rows as JSON into this file")
     options = parser.parse_args()
     rows: list[Row] = []
     for name in options.names or BENCHMARKS:
         print(f"{name} ...", file=sys.stderr, flush=True)
-        rows += BENCHMARKS[name]()
+        rows += {**BENCHMARKS, **LARGE}[name]()
     show(rows)
     if options.json:
         options.json.write_text(json.dumps([row._asdict() for row in rows], indent=1))

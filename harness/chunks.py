@@ -43,10 +43,21 @@ class Chunks:
             key = digest([prepared.name, wanted.model_dump(), [s.digest for s in chunk], own])[:20]
             root = str(prepared.root_path)
             self.units[key] = EncodeUnit(
-                unit_id=key, dataset=prepared.name, root=root, input=wanted, samples=chunk, names=own
+                unit_id=key,
+                dataset=prepared.name,
+                root=root,
+                input=wanted,
+                samples=chunk,
+                names=own,
+                shared=self._is_shared(wanted),
             )
             self.images.update({(source, sample.digest): key for sample in chunk})
             self.texts.update({(source, text): key for text in own})
+
+    def _is_shared(self, wanted: ImageInput | FeatureInput) -> bool:
+        """Whether another encoder of the work looks at images of the same size, made the same way."""
+        alike = [_look(inputs[0]) for inputs in self.inputs.values()]
+        return isinstance(wanted, FeatureInput) and alike.count(_look(wanted.model_dump())) > 1
 
     def slice(self, source: str, prepared: Prepared, samples: tuple[Sample, ...]) -> str:
         """The chunk of exactly these images, not to be kept; one for all categories that test the same."""
@@ -70,6 +81,11 @@ class Chunks:
         found = dict.fromkeys(self.texts[source, text] for text in texts if (source, text) in self.texts)
         found.update(dict.fromkeys(self.images[source, sample.digest] for sample in samples))
         return tuple(found)
+
+
+def _look(wanted: dict[str, Any]) -> tuple[Any, ...]:
+    """What of an input says how its pixels are made; encoders of one look may still differ in details."""
+    return tuple(wanted.get(name) for name in ("kind", "size", "preprocessing", "resize"))
 
 
 def _union(inputs: list[dict[str, Any]]) -> ImageInput | FeatureInput:

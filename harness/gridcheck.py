@@ -12,7 +12,7 @@ from gad.harness.errors import did_you_mean
 from gad.harness.gridnames import Known, Names, same_place, text
 from gad.harness.gridproblems import Problems, below, quoted
 from gad.harness.gridtree import Broken, Entries, Items, Leaf, Tree, shown
-from gad.harness.nouns import Grid, Limits, ModelChoice, Precision, Worst
+from gad.harness.nouns import Grid, Limits, ModelChoice, Precision, Resize, Worst
 
 KEYS = tuple(Grid.model_fields)
 REQUIRED = ("models", "datasets", "shots")
@@ -56,7 +56,8 @@ class _Check:
             "prompts": self._prompts(datasets),
             "auxiliary": None if auxiliary is None else self.names.auxiliary(auxiliary, datasets),
             "backbone": self._backbone(),
-            "precision": self._precision(),
+            "precision": self._one_of("precision", get_args(Precision), "a precision"),
+            "resize": self._one_of("resize", get_args(Resize), "a way to make images square"),
             "maps": self._maps(),
             "limits": self._limits(),
         }
@@ -187,18 +188,15 @@ class _Check:
         tree = self._get("backbone")
         return None if tree is None else text(tree, "backbone", "the name of a backbone", self.problems)
 
-    def _precision(self) -> str | None:
-        tree = self._get("precision")
+    def _one_of(self, key: str, names: tuple[str, ...], noun: str) -> str | None:
+        tree = self._get(key)
         if tree is None:
             return None
-        names = get_args(Precision)
         value = tree.value if isinstance(tree, Leaf) else None
         if isinstance(value, str) and value in names:
             return value
         hint = did_you_mean(value, names) if isinstance(value, str) else ""
-        self.problems.add(
-            tree.line, "precision", f"{shown(tree)} is not a precision ({', '.join(names)})", hint
-        )
+        self.problems.add(tree.line, key, f"{shown(tree)} is not {noun} ({', '.join(names)})", hint)
         return None
 
     def _maps(self) -> str | Worst | None:

@@ -18,7 +18,7 @@ import numpy as np
 from PIL import Image, ImageChops
 
 from gad.harness.errors import DataError
-from gad.harness.nouns import ImageInput, Sample
+from gad.harness.nouns import ImageInput, Resize, Sample
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -147,12 +147,32 @@ def to_pixels(image: Image.Image, wanted: ImageInput) -> NDArray[np.uint8]:
         image = _to_rgb(image)
     how = Image.Resampling[wanted.interpolation.upper()]
     short = wanted.short or wanted.size
-    size = (short, short) if wanted.resize == "squash" else _shortened(image.size, short)
+    size = _resized(image.size, short, wanted.resize)
     if size != image.size:
         image = image.resize(size, how)
+    if wanted.resize == "pad":
+        return _padded(np.asarray(_to_rgb(image), dtype=np.uint8), wanted.size)
     if image.size != (wanted.size, wanted.size):
         image = _centre(image, wanted.size)
     return np.asarray(_to_rgb(image), dtype=np.uint8)
+
+
+def _resized(size: tuple[int, int], short: int, resize: Resize) -> tuple[int, int]:
+    if resize == "squash":
+        return short, short
+    if resize == "crop":
+        return _shortened(size, short)
+    longest = max(size)
+    return max(1, round(size[0] * short / longest)), max(1, round(size[1] * short / longest))
+
+
+def _padded(pixels: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
+    """In the middle of a black square; of an odd number of rows or columns, the larger half comes after."""
+    square = np.zeros((size, size, 3), np.uint8)
+    high, wide, _ = pixels.shape
+    top, left = (size - high) // 2, (size - wide) // 2
+    square[top : top + high, left : left + wide] = pixels
+    return square
 
 
 def _shortened(size: tuple[int, int], short: int) -> tuple[int, int]:

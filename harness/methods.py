@@ -18,6 +18,7 @@ from gad.harness.nouns import (
     Input,
     ModelChoice,
     Precision,
+    Resize,
 )
 from gad.harness.registry import Model, source_digest
 
@@ -60,8 +61,12 @@ def _encoder_code() -> str:
     return ids.digest([ENCODER_VERSION, *(ids.source_digest([file], file.parent) for file in files)])[:20]
 
 
-def input_of(model: Model, choice: ModelChoice, precision: Precision = "fp32") -> Input:
+def input_of(
+    model: Model, choice: ModelChoice, precision: Precision = "fp32", resize: Resize = "crop"
+) -> Input:
     """What a method wants to see; for features with layers, weights and the encoder's precision spelled out.
+
+    ``precision`` and ``resize`` are a grid's, for encoders; a model that sees pixels has options of its own.
 
     Raises UsageError or ModelError for a backbone that is not known or has no weights file, and
     ModelError when the model's own code fails or says something else.
@@ -84,4 +89,4 @@ def input_of(model: Model, choice: ModelChoice, precision: Precision = "fp32") -
         )
     from gad.models.backbones.describe import resolve
 
-    return resolve(wanted.model_copy(update={"precision": precision}))
+    return resolve(wanted.model_copy(update={"precision": precision, "resize": resize}))

@@ -12,6 +12,7 @@ Protocol = Literal["industrial", "medical", "one-vs-all", "multi-class"]
 Status = Literal["planned", "running", "done", "failed", "skipped"]
 Split = Literal["train", "test"]
 Precision = Literal["fp32", "bf16", "fp16"]
+Resize = Literal["crop", "squash", "pad"]
 
 
 class Frozen(BaseModel):
@@ -103,7 +104,8 @@ PIXELS_VERSION = 1  # raise it when gad.harness.images would give other pixels; 
 class ImageInput(Frozen):
     """Images as an adapter wants them: uint8 RGB ``[n, size, size, 3]``.
 
-    ``squash`` resizes both sides to ``size``; ``crop`` resizes the short side and cuts the centre.
+    ``squash`` resizes both sides to ``size``; ``crop`` resizes the short side and cuts the centre; ``pad``
+    resizes the long side and puts the image in the middle of a black square.
     Bicubic with Pillow's antialiasing, then conversion to RGB.
 
     Some encoders resize to more than they see (``short``, 0: to ``size``) and then cut the centre, or
@@ -113,7 +115,7 @@ class ImageInput(Frozen):
 
     kind: Literal["images"] = "images"
     size: int = Field(ge=1, le=4096)
-    resize: Literal["squash", "crop"] = "squash"
+    resize: Resize = "squash"
     short: int = Field(default=0, ge=0, le=8192, exclude_if=lambda value: value == 0)
     interpolation: Literal["bicubic", "bilinear"] = Field(
         default="bicubic", exclude_if=lambda value: value == "bicubic"
@@ -137,7 +139,8 @@ class FeatureInput(Frozen):
     text embeddings of the category. ``windows``: window sizes s, for the class output of the encoder on
     every s x s window of patches alone (WinCLIP); with ``nearest``, their distances instead. ``size``,
     ``weights`` and ``preprocessing`` (where it is not CLIP's) are filled in, and layers made positive, when
-    the backbone is looked up. ``precision`` of the images' pass through the encoder is the grid's; it is
+    the backbone is looked up. ``resize`` is the grid's: ``crop`` is the encoder's own way, which for CLIP is
+    to crop. ``precision`` of the images' pass through the encoder is the grid's; it is
     written out only where it is not fp32, so that keys without it stand.
     """
 
@@ -152,6 +155,7 @@ class FeatureInput(Frozen):
     weights: str = ""
     preprocessing: str = Field(default="", exclude_if=lambda value: value == "")
     precision: Precision = Field(default="fp32", exclude_if=lambda value: value == "fp32")
+    resize: Resize = Field(default="crop", exclude_if=lambda value: value == "crop")
 
 
 Input = ImageInput | FeatureInput
@@ -266,6 +270,7 @@ class Grid(Frozen):
     auxiliary: dict[str, str] = Field(default_factory=dict)
     backbone: str = ""
     precision: Precision = "fp32"
+    resize: Resize = "crop"
     maps: Literal["none", "all"] | Worst = "none"
     limits: Limits = Limits()
 

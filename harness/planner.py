@@ -205,7 +205,7 @@ class Planner:
         if name not in self._methods:
             model = self.registry.find(choice.name)
             try:
-                wanted = input_of(model, choice, self.grid.precision)
+                wanted = input_of(model, choice, self.grid.precision, self.grid.resize)
                 fields, problem = method_fields(self.grid, model, choice, wanted), ""
             except HarnessError as error:
                 fields = method_fields(self.grid, model, choice, None)

@@ -25,7 +25,8 @@ class EncodeUnit(Frozen):
 
     For features ``input`` is the union of what the methods of its encoder want, and ``names`` are the
     categories whose text prompts are to be embedded along. Features that are not to be ``kept`` go to the
-    scoring tasks and nowhere else.
+    scoring tasks and nowhere else. ``shared``: another encoder may see these images in the same way, so that
+    what is decoded is worth keeping.
     """
 
     unit_id: str
@@ -35,6 +36,7 @@ class EncodeUnit(Frozen):
     samples: tuple[Sample, ...]
     names: tuple[str, ...] = ()
     keep: bool = True
+    shared: bool = False
 
 
 class TrainUnit(Frozen):
@@ -110,7 +112,7 @@ class Work(Frozen):
 def source_of(wanted: dict[str, Any]) -> str:
     """What an image has to meet once for an input: the input itself, or for features the encoder."""
     if wanted["kind"] == "features":
-        names = ("kind", "backbone", "weights", "size", "precision")
+        names = ("kind", "backbone", "weights", "size", "precision", "resize")
         wanted = {name: wanted[name] for name in names if name in wanted}
     return canonical(wanted).decode()
 

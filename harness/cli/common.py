@@ -26,7 +26,9 @@ CacheDir = Annotated[
 GridName = Annotated[
     str,
     typer.Option(
-        "--grid", "-g", help="A grid file, or a grid that ships (demo, paper, ablation, ablation-bundled)."
+        "--grid",
+        "-g",
+        help="A grid file, or a grid that ships (demo, paper, ablation, ablation-bundled, mnist).",
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="JSON alone on standard output.")]

@@ -1,4 +1,4 @@
-"""Decoding a chunk of images, or running it through an encoder. Runs in a worker; knows nothing of Ray."""
+"""Running a chunk of images through an encoder. Runs in a worker; knows nothing of Ray."""
 
 from __future__ import annotations
 
@@ -12,11 +12,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gad.harness import ids
-from gad.harness.errors import DataError
+from gad.harness.executor.decode import pixels_of, shared_pixels
 from gad.harness.features.shards import Stream
 from gad.harness.features.store import FeatureStore, MissingFeatures
-from gad.harness.images import open_image, to_pixels
-from gad.harness.nouns import ENCODER_VERSION, PIXELS_VERSION, FeatureInput, ImageInput, Precision, Sample
+from gad.harness.nouns import (
+    ENCODER_VERSION,
+    PIXELS_VERSION,
+    FeatureInput,
+    ImageInput,
+    Precision,
+    Resize,
+)
 from gad.harness.units import EncodeUnit
 
 if TYPE_CHECKING:
@@ -27,33 +33,6 @@ if TYPE_CHECKING:
 Rows = dict[str, "NDArray[Any]"]  # by stream name, one row an image
 
 BATCH = 32  # images an encoder sees at once, always: a last batch is filled up
-
-
-def decode(unit: EncodeUnit) -> tuple[NDArray[np.uint8], dict[str, str]]:
-    """uint8 ``[n, size, size, 3]`` in the order of ``unit.samples``, and errors by image digest.
-
-    An image that cannot be read leaves zeros in its row and an entry among the errors: it fails the
-    parts that need it, and no others.
-    """
-    assert isinstance(unit.input, ImageInput)
-    return pixels_of(unit.samples, Path(unit.root), unit.input)
-
-
-def pixels_of(
-    samples: Iterable[Sample], root: Path, wanted: ImageInput
-) -> tuple[NDArray[np.uint8], dict[str, str]]:
-    """Pixels and errors of some samples; see :func:`decode`."""
-    chosen = list(samples)
-    pixels = np.zeros((len(chosen), wanted.size, wanted.size, 3), dtype=np.uint8)
-    errors: dict[str, str] = {}
-    for row, sample in enumerate(chosen):
-        try:
-            pixels[row] = to_pixels(open_image(root, sample), wanted)
-        except DataError as error:
-            errors[sample.digest] = str(error)
-        except Exception as error:  # one strange image must not take its whole chunk along
-            errors[sample.digest] = f"cannot prepare {root / sample.path}: {type(error).__name__}: {error}"
-    return pixels, errors
 
 
 @dataclass
@@ -92,13 +71,17 @@ def encode(unit: EncodeUnit, cache: Path, threads: int, device: str = "cpu") -> 
     wanted = unit.input
     assert isinstance(wanted, FeatureInput)
     encoder = encoder_of(wanted, threads, device)
-    key, store = encoder_key(encoder), open_store(cache)
+    key, store = encoder_key(encoder, wanted.resize), open_store(cache)
     streams = {name: Stream(encoder=key, name=name) for name in stream_names(wanted)}
     digests = [sample.digest for sample in unit.samples]
     lacking = {name: set(store.missing(stream, digests)) for name, stream in streams.items()}
     chosen = [s for s in unit.samples if any(s.digest in absent for absent in lacking.values())]
+    look, root = seen_by(encoder, wanted.resize), Path(unit.root)
     seconds, started = Seconds(), time.perf_counter()
-    pixels, errors = pixels_of(chosen, Path(unit.root), encoder.input)
+    if unit.shared and unit.keep:
+        pixels, errors = shared_pixels(store, chosen, root, look)
+    else:
+        pixels, errors = pixels_of(chosen, root, look)
     seconds.decode = time.perf_counter() - started
     good = [row for row, sample in enumerate(chosen) if sample.digest not in errors]
     names = [chosen[row].digest for row in good]
@@ -197,14 +180,21 @@ def text_digest(line: str) -> str:
     return ids.digest(["text", line])
 
 
-def encoder_key(encoder: Encoder) -> str:
+def seen_by(encoder: Encoder, resize: Resize) -> ImageInput:
+    """The pixels an encoder gets: prepared its own way, or (not ``crop``) with all of an image in the square."""
+    return (
+        encoder.input if resize == "crop" else encoder.input.model_copy(update={"resize": resize, "short": 0})
+    )
+
+
+def encoder_key(encoder: Encoder, resize: Resize = "crop") -> str:
     """Key of an encoder's features: weights, code, preprocessing, precision. Images are 8-bit when they come."""
     return ids.short_id(
         "encoder",
         {
             "weights": encoder.digest,
             "code": ENCODER_VERSION,
-            "input": encoder.input.model_dump(),
+            "input": seen_by(encoder, resize).model_dump(),
             "mean": encoder.mean.flatten().tolist(),
             "std": encoder.std.flatten().tolist(),
             "images": PIXELS_VERSION,

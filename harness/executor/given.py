@@ -23,7 +23,10 @@ def bring(unit: TrainUnit, order: Order) -> str:
     wanted = unit.input
     assert isinstance(wanted, FeatureInput)
     encoder = encoder_of(wanted, order.threads)
-    header = {**trainings.header_for(unit, encoder_key(encoder)), "checkpoint": unit.checkpoint}
+    header = {
+        **trainings.header_for(unit, encoder_key(encoder, wanted.resize)),
+        "checkpoint": unit.checkpoint,
+    }
     with in_memory() as folder:
         message = {
             "do": "bring",
@@ -86,7 +89,7 @@ def backbone_digest(wanted: FeatureInput, threads: int) -> str:
 def fits(path: Path, said: Mapping[str, object], wanted: FeatureInput, threads: int) -> None:
     """Raises ModelError for a checkpoint that was trained on another encoder than the one it is used with."""
     encoder = encoder_of(wanted, threads)
-    other = bool(said["encoder"]) and said["encoder"] != encoder_key(encoder)
+    other = bool(said["encoder"]) and said["encoder"] != encoder_key(encoder, wanted.resize)
     if said["encoder_digest"] and not other:
         other = said["encoder_digest"] != backbone_digest(wanted, threads)
     if other:

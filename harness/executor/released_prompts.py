@@ -15,7 +15,7 @@ import numpy as np
 
 from gad.harness import manifest
 from gad.harness.errors import DataError
-from gad.harness.executor.encode import pixels_of
+from gad.harness.executor.decode import pixels_of
 from gad.harness.manifest import Prepared
 from gad.harness.nouns import ImageInput, Sample
 from gad.harness.promptfiles import DrawnSet, Entry, PromptFile

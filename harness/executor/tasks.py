@@ -12,7 +12,8 @@ import numpy as np
 import ray
 
 from gad.harness.executor import trainings
-from gad.harness.executor.encode import Encoding, Seconds, decode, encode, open_store, torch_threads
+from gad.harness.executor.decode import decode
+from gad.harness.executor.encode import Encoding, Seconds, encode, open_store, torch_threads
 from gad.harness.executor.ended import Ended
 from gad.harness.executor.given import bring
 from gad.harness.executor.inputs import FeatureInputs, Inputs, PixelInputs

@@ -31,7 +31,7 @@ HASH_LENGTH = 32  # hex digits of a sha256 in a shard's name
 DAMAGED = "damaged"
 ENCODER = r"^[0-9a-f]{1,64}$"
 NAME = r"^[a-z0-9][a-z0-9_-]{0,63}$"
-DTYPES = ("float16", "float32")
+DTYPES = ("float16", "float32", "uint8")  # the last for pixels
 
 
 class Stream(Frozen):
@@ -39,7 +39,7 @@ class Stream(Frozen):
 
     ``encoder`` is the hex key of everything that could change a row (weights, code, preprocessing,
     precision); ``name`` says which rows: ``class`` (fp32 [D]), ``layer-07`` (fp16 [P, D]), ``text``
-    (fp32 [D]).
+    (fp32 [D]); or ``pixels`` (uint8 [size, size, 3]) of everything that could change a pixel.
     """
 
     encoder: str = Field(pattern=ENCODER)
@@ -110,7 +110,7 @@ def make(stream: Stream, digests: Sequence[str], rows: np.ndarray) -> tuple[Inde
     """
     if rows.dtype.name not in DTYPES or rows.dtype.byteorder == ">":
         raise DataError(
-            f"Features {stream}: rows are {rows.dtype}, expected little-endian {' or '.join(DTYPES)}"
+            f"Features {stream}: rows are {rows.dtype}, expected little-endian {', '.join(DTYPES)}"
         )
     if rows.ndim < 2 or len(rows) != len(digests):
         raise DataError(

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from support import Bench
 
+from gad.harness.gridfile import shipped
+
 ROWS = (
     "mvtec",
     "visa",
@@ -53,6 +55,14 @@ def test_jobs_and_parts_are_counted_from_the_cards(
     # categories of one-vs-all their test images.
     tests = (467 + 1258) + (962 + 1200) + (564 + 183) + (377 + 715) + (286 + 54) + (25 + 155) + (25 + 100)
     assert plan["encode_images"] == tests + 4 * 10_000 + 54 * 24
+
+
+def test_the_mnist_grid_has_both_protocols_and_a_limit(bench: Bench) -> None:
+    """Four methods, three of them on `tiny`, which needs no weights; 10 + 1 categories, 3 K, 3 seeds."""
+    plan = bench.json("plan", "--grid", "mnist")
+    assert (plan["jobs"], plan["parts"], plan["train"]) == (4 * 2 * 3 * 3, 4 * 11 * 3 * 3, 3)
+    assert [lack["name"] for lack in plan["missing"]] == ["mnist-one-vs-all", "mnist-multi-class"]
+    assert "limits: {test_images: 500}" in shipped()["mnist"].read_text()
 
 
 @pytest.mark.parametrize("grid", ["paper", "ablation"])

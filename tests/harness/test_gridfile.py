@@ -128,6 +128,7 @@ training_seeds: [8, 9]
 auxiliary: {default: mvtec, mvtec: visa, ./my_parts: textures-auxiliary}
 backbone: "ViT-B-16-plus-240:laion400m_e32"
 precision: bf16
+resize: pad
 limits: {part_seconds: 600, part_memory_gb: 4, part_output_mb: 0.5, test_images: 200}
 """,
         tmp_path,
@@ -142,6 +143,7 @@ limits: {part_seconds: 600, part_memory_gb: 4, part_output_mb: 0.5, test_images:
     assert grid.auxiliary == {"default": "mvtec", "mvtec": "visa", parts: "textures-auxiliary"}
     assert grid.backbone == "ViT-B-16-plus-240:laion400m_e32"
     assert grid.precision == "bf16"
+    assert grid.resize == "pad"
     assert grid.limits.model_dump() == {
         "part_seconds": 600,
         "part_memory_gb": 4,
@@ -156,6 +158,7 @@ def test_defaults_and_single_values() -> None:
     assert (grid.datasets, grid.shots, grid.seeds, grid.training_seeds) == (("textures",), (2,), (0,), (10,))
     assert grid.auxiliary == {"default": "mvtec"}
     assert grid.precision == "fp32"
+    assert grid.resize == "crop"
     assert grid.limits.part_seconds == 3600
 
 
@@ -226,6 +229,10 @@ WRONG: list[tuple[str, list[str]]] = [
     (
         text(precision="fp31"),
         ["5: precision: 'fp31' is not a precision (fp32, bf16, fp16). Did you mean 'fp32'?"],
+    ),
+    (
+        text(resize="pda"),
+        ["5: resize: 'pda' is not a way to make images square (crop, squash, pad). Did you mean 'pad'?"],
     ),
     (text(precision="32"), ["5: precision: 32 is not a precision (fp32, bf16, fp16)"]),
     # numbers
@@ -662,7 +669,7 @@ def test_any_data(data: Any, wrap: bool) -> None:
 @QUICK
 @given(
     st.sampled_from(
-        [*GOOD, "name", "training_seeds", "auxiliary", "backbone", "precision", "maps", "limits"]
+        [*GOOD, "name", "training_seeds", "auxiliary", "backbone", "precision", "resize", "maps", "limits"]
     ),
     nested,
 )
@@ -702,6 +709,7 @@ good_grids = st.fixed_dictionaries(
         "auxiliary": st.just({}) | st.just({"default": "mvtec", "/usr": "/etc"}),
         "backbone": st.text(st.characters(categories=["L", "N", "P"])),
         "precision": st.sampled_from(["fp32", "bf16", "fp16"]),
+        "resize": st.sampled_from(["crop", "squash", "pad"]),
         "maps": st.sampled_from(["none", "all"]) | st.fixed_dictionaries({"worst": st.integers(1, 10**6)}),
         "limits": st.fixed_dictionaries(
             {

@@ -42,6 +42,29 @@ def test_squash_keeps_everything(mode: str) -> None:
     assert np.array_equal(found, np.asarray(image.resize((16, 16), Image.Resampling.BICUBIC).convert("RGB")))
 
 
+@settings(max_examples=40)
+@given(st.integers(1, 90), st.integers(1, 90), st.sampled_from(MODES), st.integers(1, 64))
+def test_pad_keeps_everything_in_a_black_square(width: int, height: int, mode: str, size: int) -> None:
+    """The long side fits, the short one keeps its ratio to half a pixel, what is around is black and even."""
+    image = picture(width, height, mode)
+    wide, high = (max(1, round(side * size / max(width, height))) for side in (width, height))
+    found = images.to_pixels(image, ImageInput(size=size, resize="pad"))
+    left, top = (size - wide) // 2, (size - high) // 2
+    inner = image.resize((wide, high), Image.Resampling.BICUBIC) if image.size != (wide, high) else image
+    assert np.array_equal(found[top : top + high, left : left + wide], np.asarray(inner.convert("RGB")))
+    outside = found.copy()
+    outside[top : top + high, left : left + wide] = 0
+    assert not outside.any()
+    assert found.shape == (size, size, 3)
+
+
+def test_a_square_image_is_the_same_however_it_is_made_square() -> None:
+    image = picture(50, 50)
+    found = [images.to_pixels(image, ImageInput(size=16, resize=how)) for how in ("crop", "squash", "pad")]
+    assert np.array_equal(found[0], found[1])
+    assert np.array_equal(found[0], found[2])
+
+
 def test_sixteen_bits_keep_their_picture() -> None:
     ramp = np.tile(np.linspace(0, 65535, 64).astype(np.uint16), (64, 1))
     found = images.to_pixels(Image.fromarray(ramp), ImageInput(size=64))
