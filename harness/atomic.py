@@ -21,6 +21,16 @@ def temporary_name(target: Path) -> Path:
     return target.parent / f"{TEMPORARY}{target.name}-{os.getpid()}-{secrets.token_hex(4)}"
 
 
+def make_folder(path: Path) -> None:
+    """Make a folder and its parents, each with a durable name: without it a power cut takes what is inside."""
+    if path.is_dir():
+        return
+    if path.parent != path:
+        make_folder(path.parent)
+    path.mkdir(exist_ok=True)
+    fsync_file(path.parent)
+
+
 def fsync_file(path: Path) -> None:
     descriptor = os.open(path, os.O_RDONLY)
     try:
@@ -62,7 +72,7 @@ def copy_file(source: Path, target: Path) -> None:
 @contextlib.contextmanager
 def folder_lock(path: Path) -> Iterator[None]:
     """Hold an exclusive advisory lock on ``path`` (made if absent); the kernel drops it at death."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     with open(path, "a") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
         yield

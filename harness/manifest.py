@@ -147,7 +147,7 @@ def write(
     """
     _refuse_nonsense(info.name, samples)
     staging = atomic.temporary_name(data / info.name)
-    data.mkdir(parents=True, exist_ok=True)
+    atomic.make_folder(data)
     if made is None:
         staging.mkdir()
     else:

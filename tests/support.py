@@ -157,6 +157,13 @@ class Hostile:
     def leaks(self, queries, scores):
         kept = []
         while True: kept.append(np.ones(10_000_000)); time.sleep(0.01)
+    def starves(self, queries, scores):
+        if len(queries) > 25: raise MemoryError("no room for %d" % len(queries))
+        return scores
+    def hungers(self, queries, scores):
+        if len(queries) > 25: self.leaks(queries, scores)
+        return scores
+    def starves_always(self, queries, scores): raise MemoryError
     def interrupts(self, queries, scores): raise KeyboardInterrupt
     def stops(self, queries, scores): sys.exit(0)
     def forks(self, queries, scores):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -56,7 +57,8 @@ def results(
         return
     rows = read.results(results, by.value)
     if as_json:
-        print_json([_with_options(row) for row in rows])
+        marks = Counter(part["job_id"] for part in read.halved(results))
+        print_json([_with_options(row, marks) for row in rows])
     elif not rows:
         print(f"no results in {results} yet; `harness submit --grid demo` makes some", file=sys.stderr)
     elif by is Level.dataset:
@@ -67,10 +69,12 @@ def results(
         print_table(columns, [[_cell(row[c]) for c in columns] for row in rows])
 
 
-def _with_options(row: dict[str, Any]) -> dict[str, Any]:
+def _with_options(row: dict[str, Any], halved: Mapping[str, int]) -> dict[str, Any]:
+    """``n_halved``: how many of a job's parts were scored with half the batch, where there are any."""
     import json
 
-    return {**row, "options": json.loads(row["options"]), "zero_shot": row["shots"] == 0}
+    marks = {"n_halved": halved[row["job_id"]]} if halved.get(row.get("job_id", "")) else {}
+    return {**row, "options": json.loads(row["options"]), "zero_shot": row["shots"] == 0, **marks}
 
 
 def print_results(results: Path, methods: set[str] | None = None) -> None:
@@ -95,6 +99,16 @@ def print_results(results: Path, methods: set[str] | None = None) -> None:
             ]
         )
     print_table(["model", "dataset", "K", "AUROC", "AUPRC", "seeds"], table)
+    _print_halved([row for row in read.halved(results) if methods is None or row["method_key"] in methods])
+
+
+def _print_halved(parts: list[dict[str, Any]]) -> None:
+    """Say which parts were not scored in their canonical batches."""
+    if parts:
+        print_table(
+            ["ran out of memory; scored with smaller batches, so last bits may differ", "batch"],
+            [[f"{part['name']} {part['category']}", str(part["halved_batch"])] for part in parts],
+        )
 
 
 def varying_options(rows: list[dict[str, Any]]) -> dict[tuple[str, str], str]:

@@ -46,6 +46,7 @@ def main(commands: BinaryIO, replies: BinaryIO) -> None:
                 "error_type": type(error).__name__,
                 "error": str(error) or type(error).__name__,
                 "traceback": traceback.format_exc(),
+                "kind": "memory" if out_of_memory(error) else "",
             }
         if os.getpid() != own:
             os._exit(0)  # a copy that the adapter forked and let run on: it has nothing to say here
@@ -55,6 +56,12 @@ def main(commands: BinaryIO, replies: BinaryIO) -> None:
             sys.stdout.flush()
             sys.stderr.flush()
         _send(replies, reply)
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that memory ran out: Python's, NumPy's, or torch's on a GPU or a CPU."""
+    names = {kind.__name__ for kind in type(error).__mro__}
+    return bool(names & {"MemoryError", "OutOfMemoryError"}) or "DefaultCPUAllocator" in str(error)
 
 
 def _send(replies: BinaryIO, message: dict[str, Any]) -> None:

@@ -65,6 +65,7 @@ def joined(slices: Sequence[Ended]) -> Ended:
             "defects": tuple(defect for record in records for defect in record.defects),
             "scores": tuple(score for record in records for score in record.scores),
             "attempts": max(record.attempts for record in records),
+            "halved_batch": max(record.halved_batch for record in records),
             "peak_memory_mb": max(record.peak_memory_mb for record in records),
             "started": min(record.started for record in records),
             "ended": max(record.ended for record in records),

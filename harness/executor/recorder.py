@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import sys
 import time
@@ -33,12 +34,15 @@ class Recorder:
     def __enter__(self) -> Recorder:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         """Write what is left and wait until it is in the published database."""
         try:
             self.flush()
         finally:
-            self._finish()
+            with contextlib.suppress(
+                *([StoreError] if kind else [])
+            ):  # what went wrong first is what is told
+                self._finish()
 
     def add(self, record: PartRecord | TaskRecord, kept: Maps | None = None) -> None:
         """Take a record, and the maps that are to be kept of a part."""

@@ -85,7 +85,7 @@ def score(
     with in_memory() as folder:
         inputs = inputs_in(folder)
         for part in unit.parts:
-            started = time.time()
+            started, clock = time.time(), time.monotonic()
             unreadable = [s for s in (*part.prompts, *unit.tests) if s.digest in inputs.unreadable]
             if unreadable:
                 outcome = _unreadable(unreadable, inputs.unreadable)
@@ -95,6 +95,7 @@ def score(
                 outcome = _attempts(unit, part, order, inputs)
                 outcome["input_seconds"] = inputs.seconds(part)
                 outcome["parameters"] = outcome.get("parameters", 0) + inputs.parameters(part)
+            outcome.setdefault("seconds", time.monotonic() - clock)
             maps = folder / f"{part.part_id}-{MAPS}"
             yield _with_maps(_record(unit, part, order, started, outcome), maps)
             maps.unlink(missing_ok=True)
@@ -138,23 +139,34 @@ def _unreadable(samples: list[Sample], errors: Mapping[str, str]) -> dict[str, A
 
 
 def _attempts(unit: ScoreUnit, part: PlannedPart, order: Order, inputs: Inputs) -> dict[str, Any]:
-    """Try a part; when its process died, once more in a fresh process, for an earlier part may be to blame."""
-    outcome: dict[str, Any] = {}
-    for attempt in (1, 2):
-        outcome = _attempt(unit, part, order, inputs)
-        outcome["attempts"] = attempt
-        if outcome.pop("kind", "") != "exited":
-            break
-    return outcome
+    """Try a part, at most twice.
+
+    When its process died, once more in a fresh process, for an earlier part may be to blame. When memory ran
+    out, once more with half the batch: that can change the last bits of its scores, so the record says it.
+    """
+    size = order.methods[part.method_key].batch_size
+    outcome = _attempt(unit, part, order, inputs, size)
+    kind = outcome.pop("kind", "")
+    if kind == "memory" and size > 1:
+        halved = _attempt(unit, part, order, inputs, size // 2)
+        text = f"{halved['error']}; with half the batch, too (first: {outcome['error']})"
+        outcome = {**halved, "error": text} if "error" in halved else {**halved, "halved_batch": size // 2}
+    elif kind == "exited":
+        outcome = _attempt(unit, part, order, inputs, size)
+    else:
+        return {**outcome, "attempts": 1}
+    return {**outcome, "attempts": 2}
 
 
-def _attempt(unit: ScoreUnit, part: PlannedPart, order: Order, inputs: Inputs) -> dict[str, Any]:
+def _attempt(
+    unit: ScoreUnit, part: PlannedPart, order: Order, inputs: Inputs, batch_size: int
+) -> dict[str, Any]:
     child = CHILDREN.take(part.method_key, order.threads)
     method = order.methods[part.method_key]
     message = {
         **inputs.message(part),
         "shots": part.shots,
-        "batch_size": method.batch_size,
+        "batch_size": batch_size,
         "checkpoint": _checkpoint(part, order),
         "maps": str(inputs.folder / f"{part.part_id}-{MAPS}") if order.maps_most else "",
         "info": method.info,
@@ -217,6 +229,7 @@ def _record(
         defects=tuple(s.defect for s in tests),
         scores=() if wrong else tuple(outcome["scores"]),
         attempts=outcome.get("attempts", 1),
+        halved_batch=outcome.get("halved_batch", 0),
         error_type=outcome.get("error_type", ""),
         error=outcome.get("error", "")[:4000],
         traceback=outcome.get("traceback", "")[-16000:],
@@ -227,7 +240,7 @@ def _record(
         peak_memory_mb=outcome.get("peak_memory_mb", 0.0),
         started=started,
         ended=time.time(),
-        seconds=outcome.get("seconds", time.time() - started),
+        seconds=outcome["seconds"],
         input_seconds=outcome.get("input_seconds", 0.0),
         source=source_name(part.input.model_dump(mode="json")),
         windowed=isinstance(part.input, FeatureInput) and bool(part.input.windows),

@@ -17,7 +17,7 @@ from gad.harness.errors import DataError, StoreError
 from gad.harness.executor import trainings
 from gad.harness.nouns import FeatureInput, Grid, Job, most_maps
 from gad.harness.plan import Only, Plan
-from gad.harness.store import manifests, read, runs, segments
+from gad.harness.store import ingest, manifests, read, runs, segments
 from gad.harness.store.layout import Layout
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def submit(grid: Grid, settings: Settings) -> Outcome:
     elif {job.job_id for job in plan.jobs} - set(_job_states(settings.results)):
         # Nothing to compute, but new jobs to record: other data around the same parts, or skipped jobs.
         _record_run(plan, settings)
-        _ingest(settings.results)
+        ingest.ingest_all(settings.results)
     stored = _job_states(settings.results)
     outcome.states = {job.job_id: stored.get(job.job_id, "planned") for job in plan.jobs}
     return outcome
@@ -133,14 +133,11 @@ def _heal(results: Path) -> None:
     """Set damaged segments aside (their parts run again) and bring a stale database up to date."""
     for moved in segments.set_damaged_aside(results):
         print(f"damaged, set aside as {moved}; its parts run again", file=sys.stderr)
-    if not read.is_current(results):
-        _ingest(results)
-
-
-def _ingest(results: Path) -> None:
-    from gad.harness.store.ingest import ingest_all
-
-    ingest_all(results)
+    if Layout(results).published.is_file() and not read.is_whole(results):
+        print("the database is damaged; it is made again from the files", file=sys.stderr)
+        ingest.rebuild(results)
+    elif not read.is_current(results):
+        ingest.ingest_all(results)
 
 
 def _job_states(results: Path) -> dict[str, str]:

@@ -29,7 +29,7 @@ THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"
 
 
 class ChildEnded(Exception):
-    """The child could not answer. ``kind``: exited, timeout, memory, output. Only "exited" is retried."""
+    """The child could not answer. ``kind``: exited, timeout, memory, output."""
 
     def __init__(self, kind: str, message: str) -> None:
         super().__init__(message)
@@ -61,6 +61,7 @@ class Child:
         self.selector = selectors.DefaultSelector()
         self.selector.register(replies_read, selectors.EVENT_READ)
         self.selector.register(output_read, selectors.EVENT_READ)
+        self.killed_before = killed_for_memory()
         self.tail = b""
         self.printed = 0
         self.waiting = b""
@@ -75,6 +76,7 @@ class Child:
         """Send ``message``, return the reply. Raises ChildEnded, after killing the child's whole group."""
         self.tail, self.printed, self.waiting = b"", 0, b""
         self.number += 1
+        self.killed_before = killed_for_memory()
         try:
             _write_all(self.commands, json.dumps({**message, "number": self.number}).encode() + b"\n")
         except BrokenPipeError:
@@ -155,15 +157,18 @@ class Child:
         return ChildEnded(kind, message)
 
     def _ended(self) -> ChildEnded:
-        """The child is gone by itself: say how."""
+        """The child is gone by itself: say how. The kernel kills for memory without a word to us but a count."""
+        kind = "exited"
         try:
             code = self.process.wait(timeout=5)
             how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"exited with code {code}"
+            if code == -signal.SIGKILL and killed_for_memory() > self.killed_before:
+                kind, how = "memory", "was killed because the machine ran out of memory"
         except subprocess.TimeoutExpired:
             how = "closed its result pipe"
         self._drain()
         self.close()
-        return ChildEnded("exited", f"the adapter's process {how} before it returned scores")
+        return ChildEnded(kind, f"the adapter's process {how} before it returned scores")
 
     def close(self) -> None:
         """Kill the child with everything it started, and release the pipes."""
@@ -201,6 +206,15 @@ def has_children(pid: int) -> bool:
         return any(path.read_text().strip() for path in Path(f"/proc/{pid}/task").glob("*/children"))
     except OSError:
         return False
+
+
+def killed_for_memory() -> int:
+    """How many processes of this machine the kernel has killed because memory ran out."""
+    try:
+        counts = dict(line.split() for line in Path("/proc/vmstat").read_text().splitlines())
+    except (OSError, ValueError):
+        return 0
+    return int(counts.get("oom_kill", 0))
 
 
 def memory_of(pid: int) -> int:

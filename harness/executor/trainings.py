@@ -75,7 +75,7 @@ def header(checkpoint: Path) -> dict[str, Any]:
 def keep(cache: Path, training_id: str, checkpoint: Path, story: dict[str, Any]) -> Path:
     """Keep a checkpoint durably. Two that finish at once hold the same bits: the first one stays."""
     home = folder(cache, training_id)
-    home.parent.mkdir(parents=True, exist_ok=True)
+    atomic.make_folder(home.parent)
     staging = atomic.temporary_name(home)
     staging.mkdir()
     shutil.copyfile(checkpoint, staging / CHECKPOINT)

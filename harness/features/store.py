@@ -71,7 +71,7 @@ class FeatureStore:
             return
         view, folder = self._view(stream), shards.folder_of(self.folder, stream)
         target, name = folder / f"{index.name}.npy", index.name
-        self.folder.mkdir(parents=True, exist_ok=True)
+        atomic.make_folder(self.folder)
         # The data is written outside the lock, in the store's own folder, which nobody removes.
         temporary = atomic.temporary_name(self.folder / target.name)
         try:
@@ -80,10 +80,7 @@ class FeatureStore:
                 handle.flush()
                 os.fsync(handle.fileno())
             with self._lock():
-                if not folder.is_dir():
-                    folder.mkdir(parents=True)
-                    atomic.fsync_file(self.folder)
-                    atomic.fsync_file(folder.parent)
+                atomic.make_folder(folder)
                 view.refresh()
                 view.check_layout(index)
                 atomic.rename_durably(temporary, target)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
 
 PART_COLUMNS = (
     "part_id, status, run_id, dataset, category, model, options, shots, seed, training_seed, method_key, "
-    "attempts, node, pid, threads, peak_memory_mb, started, ended, seconds, input_seconds, source, windowed, "
-    "parameters"
+    "attempts, halved_batch, node, pid, threads, peak_memory_mb, started, ended, seconds, input_seconds, "
+    "source, windowed, parameters"
 )
 TASK_COLUMNS = (
     "task_id, run_id, stage, dataset, category, model, node, node_ip, pid, driver_pid, started, ended, "
@@ -252,12 +253,13 @@ def add_new_runs(connection: duckdb.DuckDBPyConnection, layout: Layout) -> tuple
     return changed, damaged
 
 
-def generation(connection: duckdb.DuckDBPyConnection) -> int:
+def generation(connection: duckdb.DuckDBPyConnection) -> str:
+    """Which content the database holds: another word after every change, empty before the first."""
     row = connection.execute("SELECT value FROM meta WHERE key = 'generation'").fetchone()
-    return int(row[0]) if row else 0
+    return str(row[0]) if row else ""
 
 
-def raise_generation(connection: duckdb.DuckDBPyConnection) -> None:
-    connection.execute(
-        "INSERT OR REPLACE INTO meta VALUES ('generation', ?)", [str(generation(connection) + 1)]
-    )
+def new_generation(connection: duckdb.DuckDBPyConnection) -> None:
+    # Not a count: a database that is made again from the files would reach an old number with other content.
+    word = secrets.token_hex(8)
+    connection.execute("INSERT OR REPLACE INTO meta VALUES ('generation', ?)", [word])

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gad.harness import atomic
+from gad.harness.errors import StoreError
 from gad.harness.store import database, mapfiles, segments
 from gad.harness.store.layout import Layout
 
@@ -40,23 +41,45 @@ class Ingested:
 
 
 def ingest(results: Path) -> Ingested:
-    """Bring the database up to date with the files and publish it if anything changed."""
-    layout, done = Layout(results), Ingested()
-    with atomic.folder_lock(layout.lock):
-        connection = database.open_private(layout)
-        try:
-            connection.execute("BEGIN")
-            _take_in(connection, layout, done)
-            if done.records or done.runs or done.dropped:
-                database.raise_generation(connection)
-            connection.execute("COMMIT")
-            current = database.generation(connection)
-            connection.execute("CHECKPOINT")
-        finally:
-            connection.close()
-        if _published_generation(layout) != current:
-            atomic.copy_file(layout.private, layout.published)
-            done.published = True
+    """Bring the database up to date with the files and publish it if anything changed.
+
+    Raises StoreError when that cannot be done (a full disk): the files are safe, and it may be tried again.
+    """
+    import duckdb
+
+    layout = Layout(results)
+    try:
+        with atomic.folder_lock(layout.lock):
+            try:
+                return _pass(layout)
+            except duckdb.Error:  # damaged where opening it does not look: the files hold everything
+                database.discard_private(layout)
+                return _pass(layout)
+    except (OSError, duckdb.Error) as error:
+        reason = error.strerror or error if isinstance(error, OSError) else error
+        raise StoreError(
+            f"the database in {results} cannot be brought up to date: {reason}",
+            fix="Finished parts are safe in their files. Make room or mend the folder, then run "
+            "`harness db rebuild` or the same command.",
+        ) from error
+
+
+def _pass(layout: Layout) -> Ingested:
+    done = Ingested()
+    connection = database.open_private(layout)
+    try:
+        connection.execute("BEGIN")
+        _take_in(connection, layout, done)
+        if done.records or done.runs or done.dropped:
+            database.new_generation(connection)
+        connection.execute("COMMIT")
+        current = database.generation(connection)
+        connection.execute("CHECKPOINT")
+    finally:
+        connection.close()
+    if _published_generation(layout) != current:
+        atomic.copy_file(layout.private, layout.published)
+        done.published = True
     return done
 
 
@@ -86,7 +109,7 @@ def _forget_all(connection: duckdb.DuckDBPyConnection, names: set[str]) -> None:
         database.drop_segment(connection, name)
 
 
-def _published_generation(layout: Layout) -> int | None:
+def _published_generation(layout: Layout) -> str | None:
     """Generation of the published database, or None when it is absent or unreadable."""
     import duckdb
 
@@ -119,8 +142,8 @@ def rebuild(results: Path) -> Ingested:
     layout.make()
     aside = [*segments.set_damaged_aside(results), *mapfiles.set_damaged_aside(results)]
     with atomic.folder_lock(layout.lock):
+        # The published one stays until a new one takes its place: readers are never without.
         database.discard_private(layout)
-        layout.published.unlink(missing_ok=True)
     total = ingest_all(results)
     total.damaged = [*aside, *total.damaged]
     return total
@@ -128,22 +151,25 @@ def rebuild(results: Path) -> Ingested:
 
 def main(results: Path) -> None:
     """Ingest every second until standard input closes, then once more to the end."""
-    import duckdb
-
-    closing = False
+    closing, said = False, ""
     while not closing:
         started = time.monotonic()
         try:
             ingest(results)
-        except (OSError, duckdb.Error) as error:
-            print(f"ingester: {error}; trying again", file=sys.stderr, flush=True)
+        except StoreError as error:
+            if said != error.message:  # once, not every second
+                print(f"ingester: {error.message}; trying again", file=sys.stderr, flush=True)
+            said = error.message
         took = time.monotonic() - started
         # This import takes seconds: now that the planned jobs are on show, before results wait for it.
         import sklearn.metrics  # noqa: F401
 
         # Publishing copies the database: rest at least three times as long as a pass took.
         closing = _stdin_closed(max(INTERVAL_S, 3 * took))
-    ingest_all(results)
+    try:
+        ingest_all(results)
+    except StoreError as error:
+        sys.exit(f"ingester: {error.message}")
 
 
 def _stdin_closed(timeout: float) -> bool:

@@ -15,6 +15,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from gad.harness import atomic
+
 
 @dataclass(frozen=True)
 class Layout:
@@ -58,4 +60,4 @@ class Layout:
 
     def make(self) -> None:
         for folder in (self.segments, self.runs, self.live, self.private.parent):
-            folder.mkdir(parents=True, exist_ok=True)
+            atomic.make_folder(folder)

@@ -23,7 +23,7 @@ def keep(results: Path, prepared: Prepared) -> None:
     target = Layout(results).manifests / f"{prepared.fingerprint}.parquet"
     if target.is_file():
         return
-    target.parent.mkdir(parents=True, exist_ok=True)
+    atomic.make_folder(target.parent)
     staging = atomic.temporary_name(target)
     try:
         shutil.copyfile(prepared.manifest_path, staging)

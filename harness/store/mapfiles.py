@@ -47,7 +47,7 @@ def write(results: Path, name: str, content: bytes) -> None:
     """Write a packed file durably, unless it is there."""
     path = place(results, name)
     if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
+        atomic.make_folder(path.parent)
         atomic.write_bytes(path, content)
 
 
@@ -78,7 +78,7 @@ def set_damaged_aside(results: Path) -> list[Path]:
     layout, moved = Layout(results), []
     for path in sorted(layout.maps.glob("*.safetensors")):
         if not path.name.startswith(atomic.TEMPORARY) and _name(path.read_bytes()) != path.stem:
-            layout.damaged.mkdir(exist_ok=True)
+            atomic.make_folder(layout.damaged)
             atomic.rename_durably(path, layout.damaged / path.name)
             moved.append(layout.damaged / path.name)
     return moved

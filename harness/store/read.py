@@ -114,6 +114,19 @@ def results(results_folder: Path, by: By = "dataset") -> list[dict[str, Any]]:
     return rows
 
 
+def halved(results_folder: Path) -> list[dict[str, Any]]:
+    """Parts that ran out of memory and were scored with a smaller batch, by job, with that batch size."""
+    if not Layout(results_folder).published.is_file():
+        return []
+    with connect(results_folder) as connection:
+        return query(
+            connection,
+            "SELECT j.job_id, j.name, j.method_key, p.category, p.halved_batch FROM parts p "
+            "JOIN job_parts USING (part_id) JOIN jobs j USING (job_id) "
+            "WHERE p.status = 'done' AND p.halved_batch > 0 ORDER BY j.name, p.category",
+        )
+
+
 def part_states(results_folder: Path) -> dict[str, tuple[str, str]]:
     """Every recorded part: id -> (status, segment). Empty when there is no database yet."""
     if not Layout(results_folder).published.is_file():
@@ -180,6 +193,17 @@ def is_current(results_folder: Path) -> bool:
         return False
     on_disk = {path.name for path in layout.segments.glob("*.parquet")}
     return found == on_disk | {path.stem for path in layout.runs.glob("*.json")}
+
+
+def is_whole(results_folder: Path) -> bool:
+    """Whether every block of the published database can be read: DuckDB checks one only when it is read."""
+    try:
+        with connect(results_folder) as connection:
+            for (table,) in connection.execute("SELECT table_name FROM duckdb_tables()").fetchall():
+                connection.execute(f'SELECT bit_xor(hash(t)) FROM "{table}" t').fetchall()  # noqa: S608
+    except StoreError:
+        return False
+    return True
 
 
 def failures(results_folder: Path) -> list[dict[str, Any]]:

@@ -22,6 +22,9 @@ class PartRecord(Frozen):
     what its images had to meet before (an encoder, or being decoded to a size), ``windowed`` whether also
     window by window: what that took is with the encode tasks of that source. ``parameters``: of the encoder
     and what was trained; ``peak_memory_mb`` of the adapter's process so far.
+
+    ``halved_batch``: the batch size of a part that ran out of memory with its method's own (the last bits of its
+    scores may be others), else 0.
     """
 
     part_id: str
@@ -41,6 +44,7 @@ class PartRecord(Frozen):
     defects: tuple[str, ...] = ()
     scores: tuple[float, ...] = ()
     attempts: int = 1
+    halved_batch: int = 0
     error_type: str = ""
     error: str = ""
     traceback: str = ""

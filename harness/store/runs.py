@@ -5,8 +5,10 @@ A run's id is the time it started plus a hash of its content, so a damaged file 
 
 from __future__ import annotations
 
+import calendar
 import hashlib
 import json
+import re
 import time
 from pathlib import Path
 from typing import Any
@@ -43,11 +45,22 @@ def write(
             "jobs": [_job(job, grid) for job in jobs],
         }
     )
-    stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime(started)) + f"{int(started * 1000) % 1000:03d}"
     Layout(results).make()
-    run_id = f"{stamp}-{_hash(content)}"
+    run_id = f"{_stamp(results, started)}-{_hash(content)}"
     atomic.write_bytes(Layout(results).runs / f"{run_id}.json", content)
     return run_id
+
+
+def _stamp(results: Path, started: float) -> str:
+    """The time as text, later than that of every run here: a clock that was set back must not reorder them."""
+    names = (path.name.partition("-")[0] for path in Layout(results).runs.glob("*.json"))
+    known = [name for name in names if re.fullmatch(r"\d{8}T\d{9}", name)]
+    if known:
+        day, millis = max(known)[:15], int(max(known)[15:])
+        newest = calendar.timegm(time.strptime(day, "%Y%m%dT%H%M%S")) * 1000 + millis
+        started = max(started, (newest + 1) / 1000)
+    whole = round(started * 1000)
+    return time.strftime("%Y%m%dT%H%M%S", time.gmtime(whole // 1000)) + f"{whole % 1000:03d}"
 
 
 def _job(job: Job, grid: Grid) -> dict[str, Any]:

@@ -161,10 +161,12 @@ FROM part_costs GROUP BY ALL;
 """
 
 VIEWS = _with_metrics()
+_HALVED = "ALTER TABLE parts ADD COLUMN halved_batch INTEGER DEFAULT 0;"
 MIGRATIONS: tuple[tuple[str, str], ...] = (
     ("0001_tables", TABLES),
     ("0002_views", VIEWS),
     ("0003_maps_and_costs", _MAPS_AND_COSTS + _with_metrics(_PIXEL_METRICS) + _COSTS),
+    ("0004_halved_batch", _HALVED),
 )
 
 

@@ -76,7 +76,7 @@ def set_damaged_aside(results: Path) -> list[Path]:
     layout, moved = Layout(results), []
     for segment in listing(results):
         if not is_whole(segment):
-            layout.damaged.mkdir(exist_ok=True)
+            atomic.make_folder(layout.damaged)
             atomic.rename_durably(segment, layout.damaged / segment.name)
             moved.append(layout.damaged / segment.name)
     return moved

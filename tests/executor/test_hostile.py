@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 
 import psutil
@@ -90,6 +91,35 @@ def test_memory_is_limited(bench: Bench, submit: Callable[..., str]) -> None:
     submit(grid(["leaks"], limits="{part_memory_gb: 0.5, part_seconds: 60}"), code=3)
     (failed,) = [job for job in bench.json("results", "--by", "job") if job["status"] == "failed"]
     assert "more than part_memory_gb = 0.5" in failed["error"]
+
+
+def test_out_of_memory_is_tried_again_with_half_the_batch_and_marked(
+    bench: Bench, submit: Callable[..., str]
+) -> None:
+    """A MemoryError, and a process that is stopped at its limit: scored in batches of 25, and it is said."""
+    text = grid(
+        ["starves", "hungers", "starves_always"],
+        shots="[4]",
+        limits="{part_memory_gb: 0.5, part_seconds: 60, test_images: 120}",
+    )
+    assert "3 jobs done, 1 jobs failed" in submit(text, code=3)
+    rows = bench.query("SELECT options, status, attempts, halved_batch, part_id FROM parts")
+    found = {json.loads(options).get("how"): rest for options, *rest in rows}
+    assert found["starves"][:3] == ["done", 2, 25]
+    assert found["hungers"][:3] == ["done", 2, 25]
+    assert found["starves_always"][:3] == ["failed", 2, 0]
+    assert found[None][:3] == ["done", 1, 0]
+    ((error,),) = bench.query("SELECT error FROM failures")
+    assert error == "MemoryError; with half the batch, too (first: MemoryError)"
+    first, second = (
+        bench.query(f"SELECT sample_id, score FROM scores WHERE part_id = '{found[how][3]}' ORDER BY 1")
+        for how in ("starves", "hungers")
+    )
+    assert first == second
+    assert len(first) == 120
+    assert "scored with smaller batches" in bench.run("results").stdout
+    marks = [job.get("n_halved") for job in bench.json("results", "--by", "job") if "n_halved" in job]
+    assert marks == [1, 1]
 
 
 def test_failed_parts_are_run_again_only_when_asked(bench: Bench, submit: Callable[..., str]) -> None:

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ from support import wait_for
 
 from gad.harness.adapter import Scored
 from gad.harness.errors import ModelError
+from gad.harness.executor import supervise
+from gad.harness.executor.child import out_of_memory
 from gad.harness.executor.returned import MapFile, checked
 from gad.harness.executor.supervise import Child, ChildEnded
 from gad.harness.nouns import Limits
@@ -136,3 +139,30 @@ def test_maps_and_parts_come_back(tmp_path: Path) -> None:
     nothing = MapFile(str(tmp_path / "none.npy"), 4)
     nothing.add(0, None)
     assert not nothing.written
+
+
+@pytest.mark.parametrize(
+    ("error", "memory"),
+    [
+        (MemoryError(), True),
+        (np._core._exceptions._ArrayMemoryError((10**9,), np.dtype(float)), True),  # type: ignore[attr-defined]
+        (type("OutOfMemoryError", (RuntimeError,), {})("CUDA out of memory"), True),
+        (RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried ..."), True),
+        (RuntimeError("shape mismatch"), False),
+        (ValueError("memory"), False),
+    ],
+)
+def test_what_counts_as_out_of_memory(error: Exception, memory: bool) -> None:
+    assert out_of_memory(error) == memory
+
+
+def test_a_kill_for_memory_is_told_from_another_kill(
+    child: Child, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The kernel's count of such kills rose meanwhile: nothing else tells it from any other SIGKILL."""
+    counts = iter([0, 1])
+    monkeypatch.setattr(supervise, "killed_for_memory", lambda: next(counts))
+    threading.Timer(0.3, child.process.kill).start()
+    with pytest.raises(ChildEnded, match="ran out of memory") as ended:
+        child.ask(message(tmp_path, "spins"), Limits())
+    assert ended.value.kind == "memory"

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import errno
+import hashlib
+import io
 import json
 import subprocess
 import sys
 from pathlib import Path
 
 import duckdb
+import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -328,3 +333,108 @@ def test_jobs_of_a_deleted_run_file_go(results: Path) -> None:
     (results / "runs" / f"{run}.json").unlink()
     ingest.ingest_all(results)
     assert read.results(results, "job") == []
+
+
+def test_a_database_made_again_is_published_though_it_took_as_many_steps(results: Path) -> None:
+    """The private database is lost after one pass, a new one has made one pass: the content is another."""
+    segments.write(results, [part("a")])
+    ingest.ingest(results)
+    for path in Layout(results).private.parent.glob("store.duckdb*"):
+        path.unlink()
+    segments.write(results, [part("b")])
+    ingest.ingest(results)
+    assert set(read.part_states(results)) == {"a", "b"}
+
+
+def flip(path: Path, place: int) -> None:
+    content = bytearray(path.read_bytes())
+    content[place] ^= 255
+    path.write_bytes(bytes(content))
+
+
+def filled(results: Path) -> None:
+    """Enough scores for several blocks of a database."""
+    many = tuple(float(n) for n in np.random.default_rng(0).random(40_000))
+    fields = {
+        "sample_ids": tuple(f"{n:x}-{value}" for n, value in enumerate(many)),
+        "labels": (0, 1) * 20_000,
+        "defects": ("",) * 40_000,
+        "scores": many,
+    }
+    segments.write(results, [part("a").model_copy(update=fields)])
+    ingest.ingest_all(results)
+
+
+@pytest.mark.parametrize("place", [0.02, 0.3, 0.5, 0.7, 0.9])
+def test_a_flipped_byte_of_the_published_database_is_noticed(results: Path, place: float) -> None:
+    """Or it lies where nothing is stored: then what is read is right."""
+    filled(results)
+    path = Layout(results).published
+    before = scores_in(results)
+    assert read.is_whole(results)
+    flip(path, int(path.stat().st_size * place))
+    assert not read.is_whole(results) or scores_in(results) == before
+    ingest.rebuild(results)
+    assert read.is_whole(results)
+    assert scores_in(results) == before
+
+
+def test_a_damaged_block_of_the_private_database_is_no_obstacle(results: Path) -> None:
+    filled(results)
+    path = Layout(results).private
+    for place in range(20_000, path.stat().st_size, 4096):
+        flip(path, place)
+    segments.write(results, [part("b")])
+    ingest.ingest_all(results)
+    assert set(read.part_states(results)) == {"a", "b"}
+    assert read.is_whole(results)
+
+
+def scores_in(results: Path) -> list[tuple[object, ...]]:
+    with read.connect(results) as connection:
+        return connection.execute("SELECT part_id, sample_id, score FROM scores ORDER BY ALL").fetchall()
+
+
+def test_segments_of_older_versions_are_read(results: Path) -> None:
+    """Before 0.2 a record did not say whether its batch was halved."""
+    path = segments.write(results, [part("a")])
+    table = pq.read_table(path).drop_columns(["halved_batch"])
+    path.unlink()
+    buffer = io.BytesIO()
+    pq.write_table(table, buffer)
+    name = hashlib.sha256(buffer.getvalue()).hexdigest()[:32]
+    path.with_name(f"parts-{name}.parquet").write_bytes(buffer.getvalue())
+    ingest.ingest_all(results)
+    with read.connect(results) as connection:
+        assert read.query(connection, "SELECT part_id, halved_batch FROM parts") == [
+            {"part_id": "a", "halved_batch": None}
+        ]
+
+
+def test_runs_keep_their_order_when_the_clock_is_set_back(
+    results: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = []
+    for now in (1_700_000_000.0, 1_800_000_000.25, 1_000_000.0, 1_800_000_000.2505, 2e9):
+        monkeypatch.setattr(runs.time, "time", lambda now=now: now)
+        names.append(add_run(results, ["a"]))
+    assert names == sorted(names)
+    assert names[1].startswith("20270115T080000250-")
+    assert names[2].startswith("20270115T080000251-")
+    assert names[4].startswith("20330518T033320000-")
+
+
+def test_a_full_disk_is_a_store_error_and_the_next_pass_goes_on(
+    results: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    segments.write(results, [part("a")])
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ingest.atomic, "copy_file", full)
+        with pytest.raises(StoreError, match="No space left on device"):
+            ingest.ingest(results)
+    ingest.ingest(results)
+    assert set(read.part_states(results)) == {"a"}
