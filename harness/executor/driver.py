@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import re
 import signal
@@ -15,6 +16,7 @@ from typing import Any
 
 import ray
 
+from gad.harness.errors import StoreError
 from gad.harness.executor.cluster import ENCODERS_PER_GPU
 from gad.harness.executor.ended import Ended
 from gad.harness.executor.progress import Progress
@@ -27,6 +29,7 @@ from gad.harness.store.records import PartRecord
 from gad.harness.units import ScoreUnit, Work
 
 WAIT_SECONDS = 0.25
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 TERMINAL_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -190,7 +193,16 @@ class Driver:
                 del self.encoded[chunk]  # the last unit that needs it is done: free the pixels
 
     def _lost(self, stream: Any, error: Exception) -> None:
-        """A task that Ray gave up on: its unfinished parts run again alone; one lost again has failed."""
+        """A task that Ray gave up on: its unfinished parts run again alone; one lost again has failed.
+
+        No room on a disk is nobody's failure: the run stops, and nothing is recorded against a part.
+        """
+        cause = getattr(error, "cause", None)
+        if isinstance(cause, OSError) and cause.errno in NO_ROOM:
+            raise StoreError(
+                f"a worker cannot write: {cause}",
+                fix="Make room or mend the folder, then run the same command: finished parts are kept.",
+            )
         running = self.running[stream]
         left = [part for part in running.unit.parts if part.part_id not in running.ended]
         for part in left:

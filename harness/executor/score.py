@@ -148,9 +148,11 @@ def _attempts(unit: ScoreUnit, part: PlannedPart, order: Order, inputs: Inputs) 
     outcome = _attempt(unit, part, order, inputs, size)
     kind = outcome.pop("kind", "")
     if kind == "memory" and size > 1:
-        halved = _attempt(unit, part, order, inputs, size // 2)
-        text = f"{halved['error']}; with half the batch, too (first: {outcome['error']})"
-        outcome = {**halved, "error": text} if "error" in halved else {**halved, "halved_batch": size // 2}
+        first, outcome = outcome["error"], _attempt(unit, part, order, inputs, size // 2)
+        if "error" in outcome:
+            outcome["error"] += f"; with half the batch, too (first: {first})"
+        else:
+            outcome["halved_batch"] = size // 2
     elif kind == "exited":
         outcome = _attempt(unit, part, order, inputs, size)
     else:

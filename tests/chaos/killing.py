@@ -1,0 +1,78 @@
+"""Processes that die, and people who press Ctrl-C."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from random import Random
+
+from support import wait_for
+
+from chaos.stage import Stage, TooLate, kill
+
+
+def driver(stage: Stage, random: Random) -> None:
+    process = stage.start()
+    stage.moment(random)
+    os.killpg(process.pid, signal.SIGKILL)
+
+
+def worker(stage: Stage, random: Random) -> None:
+    """A Ray worker, whatever it is doing."""
+    stage.start()
+    stage.moment(random, started=True)
+    _kill_one(stage, "ray::", random)
+
+
+def child(stage: Stage, random: Random) -> None:
+    """The process that adapter code runs in: its part is tried again in another."""
+    stage.start()
+    stage.moment(random, started=True)
+    _kill_one(stage, "gad.harness.executor.child", random)
+
+
+def ingester(stage: Stage, random: Random) -> None:
+    stage.start()
+    wait_for(lambda: stage.descendants("gad.harness.store.ingest") or stage.ended, 60, "the ingester")
+    time.sleep(random.uniform(0, 3))
+    _kill_one(stage, "gad.harness.store.ingest", random)
+
+
+def raylet(stage: Stage, random: Random) -> None:
+    stage.start()
+    stage.moment(random, started=True)
+    node = random.choice(stage.nodes.workers())
+    stage.nodes.kill_raylet(node)
+    stage.undo.append(lambda: stage.nodes.replace(node))
+
+
+def node(stage: Stage, random: Random) -> None:
+    stage.start()
+    stage.moment(random, started=True)
+    node = random.choice(stage.nodes.workers())
+    stage.nodes.kill_all(node)
+    stage.undo.append(lambda: stage.nodes.replace(node))
+
+
+def interrupt(stage: Stage, random: Random) -> None:
+    """What runs is finished, then it stops."""
+    process = stage.start()
+    stage.moment(random)
+    process.send_signal(signal.SIGINT)
+
+
+def interrupt_twice(stage: Stage, random: Random) -> None:
+    process = stage.start()
+    stage.moment(random)
+    process.send_signal(signal.SIGINT)
+    time.sleep(random.uniform(0.05, 0.5))
+    process.send_signal(signal.SIGINT)
+
+
+def _kill_one(stage: Stage, word: str, random: Random) -> None:
+    found = stage.descendants(word)
+    if not found:
+        raise TooLate
+    stage.now()
+    kill(random.choice(found))
