@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import sys
+from collections import Counter
 from pathlib import Path
 
 from gad.harness import manifest, prompts
@@ -12,6 +14,11 @@ from gad.harness.units import source_of
 
 def encode_images(plan: Plan) -> int:
     """How many distinct (image, input) pairs the new parts need, and those that wait for missing data."""
+    return sum(images_by_backbone(plan).values())
+
+
+def images_by_backbone(plan: Plan) -> dict[str, int]:
+    """The same by the backbone that they meet; "" where they are only decoded."""
     wanted: dict[tuple[str, str], dict[str, set[str]]] = {}
     counted = [(job, part) for job, part in plan.parts() if plan.states[part.part_id] == "new"]
     counted += [(waiting, part) for waiting in plan.waiting() for part in waiting.parts]
@@ -20,11 +27,20 @@ def encode_images(plan: Plan) -> int:
         if seen is not None:  # None: its encoder is not there, so what it would see is not known
             key = (job.dataset, source_of(seen))
             wanted.setdefault(key, {}).setdefault(part.category, set()).update(part.prompts)
-    return sum(_distinct(plan, plan.sources[name], categories) for (name, _), categories in wanted.items())
+    found: dict[str, int] = {}
+    for (name, source), categories in wanted.items():
+        backbone = json.loads(source).get("backbone", "")
+        found[backbone] = found.get(backbone, 0) + _distinct(plan, plan.sources[name], categories)
+    return found
 
 
 def trainings_left(plan: Plan, cache: Path) -> int:
-    """How many trainings the new parts need that the cache does not hold.
+    """How many trainings the new parts need that the cache does not hold."""
+    return sum(trainings_by_model(plan, cache).values())
+
+
+def trainings_by_model(plan: Plan, cache: Path) -> dict[str, int]:
+    """The same by model.
 
     Of data that are not prepared yet no training can be named: each (method, set, K, seed) counts as one.
     """
@@ -35,13 +51,23 @@ def trainings_left(plan: Plan, cache: Path) -> int:
         and part.training
         and not plan.trainings[part.training].checkpoint
     }
-    left = sum(not (cache / "trainings" / name / "training.json").is_file() for name in named)
+    left = [
+        plan.trainings[name].model.name
+        for name in named
+        if not (cache / "trainings" / name / "training.json").is_file()
+    ]
     unnamed = {
-        (job.method_key, plan.grid.auxiliary.get(job.dataset, "default"), job.shots, job.training_seed)
+        (
+            job.model.name,
+            job.method_key,
+            plan.grid.auxiliary.get(job.dataset, "default"),
+            job.shots,
+            job.training_seed,
+        )
         for job in [*(job for job in plan.jobs if not job.invalid), *plan.waiting()]
         if job.training_seed is not None and not job.column_key
     }
-    return left + len(unnamed)
+    return dict(Counter([*left, *(model for model, *_ in unnamed)]))
 
 
 def _distinct(plan: Plan, source: Source, categories: dict[str, set[str]]) -> int:

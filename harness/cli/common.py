@@ -56,9 +56,11 @@ def print_table(columns: list[str], rows: list[list[str]], *, title: str = "") -
     from rich.markup import escape
     from rich.table import Table
 
-    table = Table(title=title or None, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(
+        title=escape(printable(title)) or None, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False
+    )
     for column in columns:
-        table.add_column(column, overflow="fold")
+        table.add_column(escape(printable(column)), overflow="fold")
     for row in rows:
         table.add_row(*(escape(printable(cell)) for cell in row))
     # Into a file or a pipe, lines are as long as they have to be.

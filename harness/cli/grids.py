@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 from enum import StrEnum
@@ -125,23 +126,33 @@ def plan(
     explain: Annotated[
         str, typer.Option(help="A job's name or id: say what changed since it was last recorded.")
     ] = "",
+    calibrate: Annotated[
+        bool,
+        typer.Option("--calibrate", help="Measure this machine on a few images for the estimate of time."),
+    ] = False,
+    workers: Annotated[
+        int | None,
+        typer.Option(min=1, help="Workers to estimate the time for; default: this machine's cores."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """What a submit would do, and why; nothing is computed."""
-    from gad.harness import lacking, sources
+    """What a submit would do, and why; nothing is computed (but with --calibrate)."""
+    from gad.harness import estimate, lacking, sources
     from gad.harness import plan as planning
+    from gad.harness.cli import estimating
     from gad.harness.plancost import encode_images, trainings_left
     from gad.harness.store import read
 
     loaded, known = load_grid(grid, data)
     found = sources.load(loaded, data, prepare_bundled=False)
+    auxiliary = sources.load_auxiliary(loaded, known, data, prepare_bundled=False)
     states = {part: status for part, (status, _) in read.part_states(results).items()}
     made = planning.make(
         loaded,
         found,
         known,
         states,
-        auxiliary=sources.load_auxiliary(loaded, known, data, prepare_bundled=False),
+        auxiliary=auxiliary,
         only=parse_only(only, loaded),
         most_jobs=limit,
         lacking=read.lacking(results, loaded),
@@ -154,10 +165,23 @@ def plan(
         return
     missing = lacking.find(made)
     summary = _summary(made, encode_images(made), trainings_left(made, cache), missing)
+    trial = None
+    if calibrate:
+        few = estimating.small(loaded)
+        trial = planning.make(few, found, known, {}, auxiliary=auxiliary, only=parse_only(only, loaded))
+    rates = estimating.rates(results, trial, known)
+    cost = estimate.estimate(made, rates, cache, workers or len(os.sched_getaffinity(0)))
+    summary["estimate"] = cost.model_dump()
     if as_json:
         print_json(summary)
         return
-    rows = [[name, str(value)] for name, value in summary.items() if name not in ("reasons", "missing")]
+    rows = [
+        [name, str(value)]
+        for name, value in summary.items()
+        if name not in ("reasons", "missing", "estimate")
+    ]
+    if made.count("new"):
+        rows += estimating.rows(cost)
     print_table(["grid " + loaded.name, ""], rows)
     # What is missing has a table of its own, with all that wait for it.
     reasons = [r for r in summary["reasons"] if r["state"] != "missing"]

@@ -99,10 +99,10 @@ def print_results(results: Path, methods: set[str] | None = None) -> None:
             ]
         )
     print_table(["model", "dataset", "K", "AUROC", "AUPRC", "seeds"], table)
-    _print_halved([row for row in read.halved(results) if methods is None or row["method_key"] in methods])
+    print_halved([row for row in read.halved(results) if methods is None or row["method_key"] in methods])
 
 
-def _print_halved(parts: list[dict[str, Any]]) -> None:
+def print_halved(parts: list[dict[str, Any]]) -> None:
     """Say which parts were not scored in their canonical batches."""
     if parts:
         print_table(
@@ -144,33 +144,6 @@ def status_counts(states: Iterable[str]) -> dict[str, int]:
     found = list(states)
     words = ("done", "running", "failed", "skipped", "planned")
     return {word: found.count(word) for word in words if word in found}
-
-
-def status(results: ResultsDir = RESULTS, as_json: AsJson = False) -> None:
-    """How far the runs are: jobs by status, and progress of runs that are going on."""
-    from gad.harness.store import live, read
-
-    jobs = status_counts(row["status"] for row in read.results(results, "job"))
-    going = [fields for fields in live.read_all(results) if fields["alive"]]
-    failed = read.failures(results) if jobs.get("failed") else []
-    if as_json:
-        keys = ("part_id", "model", "dataset", "category", "shots", "seed", "attempts", "error_type", "error")
-        print_json({"jobs": jobs, "runs": going, "failures": [{k: f[k] for k in keys} for f in failed]})
-        return
-    if not jobs and not going:
-        print(f"no results in {results} yet; `harness submit --grid demo` makes some", file=sys.stderr)
-        return
-    print_table(["jobs", ""], [[word, str(count)] for word, count in jobs.items()])
-    for run in going:
-        score = run["score"]
-        print(
-            f"run {run['run_id']}: {score['done']} done, {score['failed']} failed of {score['total']} parts, "
-            f"{run['images_per_second']:.0f} images/s"
-        )
-    for failure in failed[:20]:
-        names = ("model", "dataset", "category")
-        where = "/".join([*(failure[n] for n in names), f"K{failure['shots']}", f"seed{failure['seed']}"])
-        print_table([f"failed: {where}"], [[f"{failure['error_type']}: {failure['error']}"]])
 
 
 def leaderboard(

@@ -11,7 +11,7 @@ from typing import Annotated, NoReturn
 try:
     import typer
 
-    from gad.harness.cli import cache, data, exporting, grids, looking, models, prompts, score, train
+    from gad.harness.cli import cache, data, exporting, grids, looking, models, prompts, score, status, train
     from gad.harness.errors import HarnessError
 except KeyboardInterrupt:  # these imports are most of the time before run() can say it
     print("interrupted", file=sys.stderr)
@@ -37,7 +37,7 @@ app.command()(grids.submit)
 app.command()(grids.plan)
 app.command()(score.score)
 app.command()(train.train)
-app.command()(looking.status)
+app.command()(status.status)
 app.command()(looking.results)
 app.command()(looking.leaderboard)
 app.command()(looking.doctor)

@@ -182,7 +182,7 @@ def _run(
             with Recorder(settings.results) as recorder:
                 order = Order(
                     run_id=run_id,
-                    methods=_methods(plan, known),
+                    methods=methods_of(plan, known),
                     limits=plan.grid.limits,
                     threads=settings.threads,
                     cache=str(settings.cache.absolute()),
@@ -211,7 +211,8 @@ def _sentinels(work: units.Work) -> list[str]:
     return list(files)
 
 
-def _methods(plan: Plan, known: registry.Registry) -> dict[str, Method]:
+def methods_of(plan: Plan, known: registry.Registry) -> dict[str, Method]:
+    """How to run each method of a plan, by its key."""
     from gad.harness.executor.score import Method
 
     found: dict[str, Method] = {}

@@ -74,6 +74,7 @@ def encode_task(unit: EncodeUnit, order: Order, driver: int) -> tuple[Any, Encod
         started,
         dataset=unit.dataset,
         category="",
+        model="" if isinstance(unit.input, ImageInput) else unit.input.backbone,
         images=done.count,
         source=source_name(unit.input.model_dump(mode="json")),
         decode_seconds=done.seconds.decode,
@@ -95,7 +96,7 @@ class Trained(Frozen):
 def train_task(unit: TrainUnit, order: Order, driver: int, *chunks: Any) -> Trained:
     """Train once; ``chunks`` are the auxiliary set's, as for :func:`score_task`."""
     started = time.time()
-    error = ""
+    error, images = "", len(unit.samples)
     if trainings.find(Path(order.cache), unit.unit_id) is None and unit.checkpoint:
         error = bring(unit, order)
     elif trainings.find(Path(order.cache), unit.unit_id) is None:
@@ -108,8 +109,17 @@ def train_task(unit: TrainUnit, order: Order, driver: int, *chunks: Any) -> Trai
             for chunk in chunks[::3]:
                 encode(chunk, Path(order.cache), order.threads, order.device)
             error = train(unit, order, store, key, errors)
+    else:
+        images = 0  # another run did it meanwhile
     record = _task(
-        "train", order.run_id, driver, started, dataset=unit.dataset, category="", model=unit.model
+        "train",
+        order.run_id,
+        driver,
+        started,
+        dataset=unit.dataset,
+        category="",
+        model=unit.model,
+        images=images,
     )
     return Trained(training_id=unit.unit_id, record=record, error=error)
 

@@ -71,6 +71,7 @@ class PartRecord(Frozen):
 class TaskRecord(Frozen):
     """One Ray task: where it ran, when, and on what. ``pid`` is the process that ran it.
 
+    ``model`` is the backbone of an encode task (empty where images were only decoded), the models of others.
     Of an encode task: ``source`` as in PartRecord; ``images`` that were encoded (or decoded), and the seconds
     that all of them took to be decoded, to pass through the encoder, and to pass through it window by
     window. None where that was not done: not asked for, or in the store already; 0 where there is none.

@@ -26,7 +26,7 @@ RUNNING: dict[str, Fault] = {
     "the clock jumps": clocks.jumps,
 }
 # Done to the results of a finished grid.
-FINISHED: dict[str, Fault] = {
+_PIXELS: dict[str, Fault] = {
     "a flipped byte in a part file": damage.flip_segment,
     "a truncated part file": damage.truncate_segment,
     "a deleted part file": damage.delete_segment,
@@ -35,13 +35,14 @@ FINISHED: dict[str, Fault] = {
     "a deleted database": damage.delete_database,
     "a damaged ingester's database": damage.flip_private,
 }
-# With features of an encoder in the cache.
-ENCODED: dict[str, Fault] = {
+# The same, of a grid with features of an encoder in the cache.
+_TINY: dict[str, Fault] = {
     "a flipped byte in a feature shard": damage.flip_shard,
     "a truncated feature shard": damage.truncate_shard,
-    "the cache on a full disk": disks.full_cache,
 }
+FINISHED = _PIXELS.keys() | _TINY.keys()
 ALL: dict[str, tuple[Fault, str]] = {
-    **{name: (fault, PIXELS) for name, fault in {**RUNNING, **FINISHED}.items()},
-    **{name: (fault, TINY) for name, fault in ENCODED.items()},
+    **{name: (fault, PIXELS) for name, fault in {**RUNNING, **_PIXELS}.items()},
+    **{name: (fault, TINY) for name, fault in _TINY.items()},
+    "the cache on a full disk": (disks.full_cache, TINY),
 }

@@ -56,6 +56,7 @@ class Stage:
     undo: list[Callable[[], object]] = field(default_factory=list)
     mounted: list[Path] = field(default_factory=list)
     said: str = ""
+    whole: str = ""  # the grid whose finished results are in the folder
 
     @property
     def cache(self) -> Path:

@@ -1,0 +1,72 @@
+"""The cost of a plan as `harness plan` shows it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from gad.harness.estimate import Estimate, Rates
+    from gad.harness.nouns import Grid
+    from gad.harness.plan import Plan
+    from gad.harness.registry import Registry
+
+
+def small(grid: Grid) -> Grid:
+    """The grid on so few test images as are enough to measure."""
+    from gad.harness.executor.calibrate import IMAGES
+
+    limits = grid.limits
+    few = min(limits.test_images or IMAGES, IMAGES)
+    return grid.model_copy(update={"limits": limits.model_copy(update={"test_images": few})})
+
+
+def rates(results: Path, trial: Plan | None, known: Registry) -> Rates:
+    """What was recorded in a results folder, or (with the plan of a :func:`small` grid) what is measured now.
+
+    What cannot be measured beforehand, as trainings, is taken from the records where there are any.
+    """
+    from gad.harness import estimate
+
+    recorded = estimate.recorded(results)
+    if trial is None:
+        return recorded
+    from gad.harness.executor import calibrate
+    from gad.harness.executor.score import Order
+    from gad.harness.executor.submit import methods_of
+
+    order = Order(run_id="", methods=methods_of(trial, known), limits=trial.grid.limits, threads=1, cache="")
+    measured = calibrate.measure(trial, order)
+    model = {**recorded.model, **measured.model}
+    encode = {**recorded.encode, **measured.encode}
+    return measured.model_copy(update={"train": recorded.train, "model": model, "encode": encode})
+
+
+def rows(cost: Estimate) -> list[list[str]]:
+    """Rows of the plan's table: time by stage, and what is not known of it."""
+    known = cost.encode_seconds + cost.train_seconds + cost.score_seconds
+    found = []
+    if known:
+        stages = [
+            ("encode", cost.encode_seconds),
+            ("train", cost.train_seconds),
+            ("score", cost.score_seconds),
+        ]
+        found.append(
+            [
+                "time",
+                f"about {_long(cost.hours * 3600)} with {cost.workers} workers "
+                f"({', '.join(f'{name} {_long(seconds)}' for name, seconds in stages if seconds)} of worker time; "
+                f"{cost.origin} on this machine)",
+            ]
+        )
+        found.append(["GPU-hours", f"{cost.gpu_hours:g}"])
+    if cost.unknown:
+        found.append(["time unknown of", f"{', '.join(cost.unknown)} (--calibrate measures what it can)"])
+    return found
+
+
+def _long(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

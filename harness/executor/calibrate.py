@@ -1,0 +1,105 @@
+"""Measuring this machine: one part of every method on a few images, encoded and scored as a run would."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gad.harness import work as making
+from gad.harness.estimate import Rates
+from gad.harness.executor.encode import decode, encode, encoder_key, encoder_of, open_store, torch_threads
+from gad.harness.executor.inputs import FeatureInputs, Inputs, PixelInputs
+from gad.harness.executor.score import CHILDREN, Order, score
+from gad.harness.nouns import FeatureInput, ImageInput
+from gad.harness.plan import Plan
+from gad.harness.units import ScoreUnit, Work
+
+IMAGES = 64  # of a test split; two of an encoder's batches
+
+
+def measure(plan: Plan, order: Order) -> Rates:
+    """Rates of every method of ``plan`` that needs no training. Nothing is recorded or kept.
+
+    ``plan`` is one with ``limits.test_images`` of at most IMAGES. What a trained method costs is only known
+    once it was trained: its rates are left out.
+    """
+    work = making.make(_one_part_of_each(plan), frozenset({"new"}))
+    torch_threads(order.threads)
+    with tempfile.TemporaryDirectory() as folder:
+        order = order.model_copy(update={"cache": folder})
+        given, rates = _encoded(work, Path(folder), order.threads)
+        method = _scored(work, order, given)
+    models = {part.method_key: part.model for unit in work.score for part in unit.parts}
+    slowest: dict[str, float] = {}
+    for key, rate in method.items():
+        slowest[models[key]] = max(rate, slowest.get(models[key], 0.0))
+    return Rates(origin="measured", encode=rates, method=method, model=slowest)
+
+
+def _one_part_of_each(plan: Plan) -> Plan:
+    """The plan with one part of each method new, and the others as if they were done."""
+    chosen: dict[str, str] = {}
+    for job, part in plan.parts():
+        if not part.training and plan.sources[job.dataset].prepared:
+            chosen.setdefault(job.method_key, part.part_id)
+    wanted = set(chosen.values())
+    plan.states = {part: "new" if part in wanted else "done" for part in plan.states}
+    return plan
+
+
+def _encoded(work: Work, folder: Path, threads: int) -> tuple[dict[str, Any], dict[str, float]]:
+    """What every chunk gives its scoring units, and seconds an image by backbone."""
+    given: dict[str, Any] = {}
+    spent: dict[str, tuple[float, int]] = {}
+    for name, chunk in work.encode.items():
+        backbone = ""
+        if isinstance(chunk.input, FeatureInput):
+            backbone = chunk.input.backbone
+            encoder_of(backbone, chunk.input.weights, threads)  # loading it is done once a worker
+        started = time.perf_counter()
+        given[name] = (
+            decode(chunk) if isinstance(chunk.input, ImageInput) else encode(chunk, folder, threads)[1]
+        )
+        seconds, images = spent.get(backbone, (0.0, 0))
+        spent[backbone] = (seconds + time.perf_counter() - started, images + len(chunk.samples))
+    return given, {name: seconds / images for name, (seconds, images) in spent.items() if images}
+
+
+def _scored(work: Work, order: Order, given: dict[str, Any]) -> dict[str, float]:
+    """Seconds an image by method key: scored twice, for starting a process is not part of it."""
+    found: dict[str, float] = {}
+    try:
+        for unit in work.score:
+            for _ in range(2):
+                started = time.perf_counter()
+                records = list(
+                    score(unit, order, lambda path, unit=unit: _inputs(path, unit, work, given, order), {})
+                )  # type: ignore[misc]
+                spent = time.perf_counter() - started
+            shared = (spent - sum(record.seconds for record in records)) / len(records)
+            for record in records:
+                if record.status == "done":
+                    found[record.method_key] = (record.seconds + shared) / len(unit.tests)
+    finally:
+        for child in CHILDREN.idle.values():
+            child.close()
+        CHILDREN.idle.clear()
+    return found
+
+
+def _inputs(folder: Path, unit: ScoreUnit, work: Work, given: dict[str, Any], order: Order) -> Inputs:
+    if isinstance(unit.input, FeatureInput):
+        key = encoder_key(encoder_of(unit.input.backbone, unit.input.weights, order.threads))
+        errors = {digest: text for name in unit.chunks for digest, text in given[name].items()}
+        return FeatureInputs(folder, unit, open_store(Path(order.cache)), key, errors, {})
+    images: dict[str, np.ndarray] = {}
+    unreadable: dict[str, str] = {}
+    for name in unit.chunks:
+        pixels, errors = given[name]
+        images.update(zip((s.digest for s in work.encode[name].samples), pixels, strict=True))
+        unreadable.update(errors)
+    return PixelInputs(folder, unit, images, unreadable)
