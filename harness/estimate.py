@@ -16,13 +16,15 @@ from gad.harness.plan import Plan
 from gad.harness.plancost import images_by_backbone, trainings_by_model
 from gad.harness.store import read
 from gad.harness.store.layout import Layout
+from gad.harness.units import ENCODERS_PER_GPU
 
 
 class Rates(Frozen):
     """Worker seconds for an image: ``encode`` by backbone ("" where images are only decoded), ``method`` and
-    ``model`` for scoring, by method key and by model. ``train``: of one training, by model."""
+    ``model`` for scoring, by method key and by model. ``train``: of one training, by model. ``device``: of encoders."""
 
     origin: Literal["recorded", "measured"]
+    device: str = "cpu"
     encode: dict[str, float] = Field(default_factory=dict)
     method: dict[str, float] = Field(default_factory=dict)
     model: dict[str, float] = Field(default_factory=dict)
@@ -32,8 +34,8 @@ class Rates(Frozen):
 class Estimate(Frozen):
     """Worker seconds by stage, and ``hours`` on so many ``workers`` at once.
 
-    ``unknown`` names what no rate is known of: it is not in the sums. ``gpu_hours`` is 0 where encoders run
-    on CPUs.
+    ``unknown`` names what no rate is known of: it is not in the sums. ``gpu_hours``: hours for which GPUs are
+    held, which is 0 where encoders run on CPUs.
     """
 
     origin: Literal["recorded", "measured"]
@@ -66,6 +68,9 @@ def recorded(results: Path) -> Rates:
         (spent,) = connection.execute(
             "SELECT sum(ended - started) FROM tasks WHERE stage = 'score'"
         ).fetchone() or (None,)
+        device = connection.execute(
+            "SELECT arg_max(value, run_id) FROM environment WHERE key = 'device'"
+        ).fetchone()
     scoring = sum(seconds for *_, seconds, _ in parts)
     factor = max(1.0, spent / scoring) if spent and scoring else 1.0
     by_model: dict[str, tuple[float, int]] = {}
@@ -74,6 +79,7 @@ def recorded(results: Path) -> Rates:
         by_model[model] = (before[0] + seconds, before[1] + images)
     return Rates(
         origin="recorded",
+        device=(device and device[0]) or "cpu",
         encode=dict(encode),
         train=dict(train),
         method={key: factor * seconds / images for key, _, seconds, images in parts if images},
@@ -110,6 +116,7 @@ def estimate(plan: Plan, rates: Rates, cache: Path, workers: int) -> Estimate:
         score_seconds=score,
         workers=workers,
         hours=(encode + train + score) / workers / 3600,
+        gpu_hours=encode / ENCODERS_PER_GPU / 3600 if rates.device == "cuda" else 0.0,
         unknown=tuple(unknown),
     )
 

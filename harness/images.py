@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+LARGEST = 178_956_970  # pixels, as Pillow has it: a few hundred bytes may say that they are as many
+
+
 def stored_digest(content: bytes, crop: tuple[int, int, int, int] | None) -> str:
     """Digest of an image held in a file of its own, or of a crop of it."""
     whole = hashlib.sha256(content).hexdigest()
@@ -114,11 +117,18 @@ def _decoded(path: Path, sample: Sample) -> Image.Image:
         array = _array(path)[sample.index]
         _same(path, sample, array_digest(array))
         return Image.fromarray(array)
-    content = path.read_bytes()
+    content = regular(path).read_bytes()
     image: Image.Image = Image.open(io.BytesIO(content))
     image.load()
     _same(path, sample, stored_digest(content, sample.crop))
     return image
+
+
+def regular(path: Path) -> Path:
+    """The path, unless it is something whose reading may never end: a pipe, a device. Raises OSError."""
+    if path.exists() and not path.is_file():
+        raise OSError("not a regular file")
+    return path
 
 
 def _same(path: Path, sample: Sample, found: str) -> None:
@@ -148,6 +158,10 @@ def to_pixels(image: Image.Image, wanted: ImageInput) -> NDArray[np.uint8]:
     how = Image.Resampling[wanted.interpolation.upper()]
     short = wanted.short or wanted.size
     size = _resized(image.size, short, wanted.resize)
+    if size[0] * size[1] > LARGEST:
+        raise ValueError(
+            f"its {image.size[0]} x {image.size[1]} pixels would be resized to {size[0]} x {size[1]}"
+        )
     if size != image.size:
         image = image.resize(size, how)
     if wanted.resize == "pad":

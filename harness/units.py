@@ -15,6 +15,7 @@ from pydantic import Field
 from gad.harness.ids import canonical, digest
 from gad.harness.nouns import FeatureInput, Frozen, ImageInput, Sample
 
+ENCODERS_PER_GPU = 4  # while one decodes its images, others encode theirs
 SLICE = 128  # query images after which batches start anew: a split scored in slices has the same batches
 
 Input = Annotated[ImageInput | FeatureInput, Field(discriminator="kind")]

@@ -31,11 +31,20 @@ def rates(results: Path, trial: Plan | None, known: Registry) -> Rates:
     recorded = estimate.recorded(results)
     if trial is None:
         return recorded
+    import torch
+
     from gad.harness.executor import calibrate
     from gad.harness.executor.score import Order
     from gad.harness.executor.submit import methods_of
 
-    order = Order(run_id="", methods=methods_of(trial, known), limits=trial.grid.limits, threads=1, cache="")
+    order = Order(
+        run_id="",
+        device="cuda" if torch.cuda.is_available() else "cpu",
+        methods=methods_of(trial, known),
+        limits=trial.grid.limits,
+        threads=1,
+        cache="",
+    )
     measured = calibrate.measure(trial, order)
     model = {**recorded.model, **measured.model}
     encode = {**recorded.encode, **measured.encode}

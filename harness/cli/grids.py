@@ -35,6 +35,9 @@ if TYPE_CHECKING:
     from gad.harness.registry import Registry
 
 
+MANY_JOBS = 1000
+
+
 class Device(StrEnum):
     """Where encoders compute."""
 
@@ -73,6 +76,7 @@ def submit(
     max_failures: Annotated[
         str, typer.Option(help="Stop when more parts than this have failed: a number, or a share like 5%.")
     ] = "",
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before a thousand jobs or more.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Run what is missing of a grid; the same command resumes it."""
@@ -95,6 +99,7 @@ def submit(
         only=parse_only(only, loaded),
         most_jobs=limit,
         command=shlex.join(["harness", *sys.argv[1:]]),
+        confirm=None if yes else confirm_many,
     )
     outcome = run(loaded, settings)
     counts = status_counts(outcome.states.values())
@@ -221,6 +226,22 @@ def load_grid(name: str, data: Path) -> tuple[Grid, Registry]:
 
     known = registry.load()
     return gridfile.load(name, gridfile.Known(known.infos, {**own.prepared(data), **catalog.DATASETS})), known
+
+
+def confirm_many(jobs: int) -> None:
+    """Ask before a thousand jobs or more, which may be an accident; without a terminal, refuse."""
+    from gad.harness.errors import UsageError
+
+    if jobs < MANY_JOBS:
+        return
+    if sys.stdin.isatty() and sys.stderr.isatty():
+        if typer.confirm(f"{jobs:,} jobs are to run. Go on?", err=True):
+            return
+        raise UsageError("nothing was started", fix="--only and --limit keep a part of a grid.")
+    raise UsageError(
+        f"{jobs:,} jobs are to run; that may be an accident, so nothing was started",
+        fix="--yes runs them; --only and --limit keep a part of the grid; `harness plan` counts them.",
+    )
 
 
 def parse_failures(text: str) -> float | None:

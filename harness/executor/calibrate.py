@@ -31,13 +31,13 @@ def measure(plan: Plan, order: Order) -> Rates:
     torch_threads(order.threads)
     with tempfile.TemporaryDirectory() as folder:
         order = order.model_copy(update={"cache": folder})
-        given, rates = _encoded(work, Path(folder), order.threads)
+        given, rates = _encoded(work, Path(folder), order.threads, order.device)
         method = _scored(work, order, given)
     models = {part.method_key: part.model for unit in work.score for part in unit.parts}
     slowest: dict[str, float] = {}
     for key, rate in method.items():
         slowest[models[key]] = max(rate, slowest.get(models[key], 0.0))
-    return Rates(origin="measured", encode=rates, method=method, model=slowest)
+    return Rates(origin="measured", device=order.device, encode=rates, method=method, model=slowest)
 
 
 def _one_part_of_each(plan: Plan) -> Plan:
@@ -51,7 +51,7 @@ def _one_part_of_each(plan: Plan) -> Plan:
     return plan
 
 
-def _encoded(work: Work, folder: Path, threads: int) -> tuple[dict[str, Any], dict[str, float]]:
+def _encoded(work: Work, folder: Path, threads: int, device: str) -> tuple[dict[str, Any], dict[str, float]]:
     """What every chunk gives its scoring units, and seconds an image by backbone."""
     given: dict[str, Any] = {}
     spent: dict[str, tuple[float, int]] = {}
@@ -59,10 +59,12 @@ def _encoded(work: Work, folder: Path, threads: int) -> tuple[dict[str, Any], di
         backbone = ""
         if isinstance(chunk.input, FeatureInput):
             backbone = chunk.input.backbone
-            encoder_of(backbone, chunk.input.weights, threads)  # loading it is done once a worker
+            encoder_of(chunk.input, threads, device)  # loading it is done once a worker
         started = time.perf_counter()
         given[name] = (
-            decode(chunk) if isinstance(chunk.input, ImageInput) else encode(chunk, folder, threads)[1]
+            decode(chunk)
+            if isinstance(chunk.input, ImageInput)
+            else encode(chunk, folder, threads, device)[1]
         )
         seconds, images = spent.get(backbone, (0.0, 0))
         spent[backbone] = (seconds + time.perf_counter() - started, images + len(chunk.samples))
@@ -93,7 +95,7 @@ def _scored(work: Work, order: Order, given: dict[str, Any]) -> dict[str, float]
 
 def _inputs(folder: Path, unit: ScoreUnit, work: Work, given: dict[str, Any], order: Order) -> Inputs:
     if isinstance(unit.input, FeatureInput):
-        key = encoder_key(encoder_of(unit.input.backbone, unit.input.weights, order.threads))
+        key = encoder_key(encoder_of(unit.input, order.threads, order.device))
         errors = {digest: text for name in unit.chunks for digest, text in given[name].items()}
         return FeatureInputs(folder, unit, open_store(Path(order.cache)), key, errors, {})
     images: dict[str, np.ndarray] = {}

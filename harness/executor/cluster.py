@@ -10,10 +10,10 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
 from gad.harness.errors import HarnessError
+from gad.harness.units import ENCODERS_PER_GPU
 from gad.harness.version import code_digests, version
 
 PROBE_SECONDS = 120
-ENCODERS_PER_GPU = 4  # while one decodes its images, others encode theirs
 CONNECT_SECONDS = 5
 
 

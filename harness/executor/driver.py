@@ -17,7 +17,6 @@ from typing import Any
 import ray
 
 from gad.harness.errors import StoreError
-from gad.harness.executor.cluster import ENCODERS_PER_GPU
 from gad.harness.executor.ended import Ended
 from gad.harness.executor.progress import Progress
 from gad.harness.executor.recorder import Recorder
@@ -26,7 +25,7 @@ from gad.harness.executor.slices import Slices
 from gad.harness.executor.tasks import encode_task, score_task, train_task
 from gad.harness.nouns import FeatureInput, ImageInput
 from gad.harness.store.records import PartRecord
-from gad.harness.units import ScoreUnit, Work
+from gad.harness.units import ENCODERS_PER_GPU, ScoreUnit, Work
 
 WAIT_SECONDS = 0.25
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)

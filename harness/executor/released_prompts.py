@@ -6,7 +6,6 @@ from is found by preparing every normal image alike and comparing pixels.
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -75,7 +74,7 @@ def _read(path: Path, shots: int) -> list[NDArray[np.float32]]:
         raise DataError(f"there is no {path}", fix=fix)
     try:
         listed = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError) as error:
+    except Exception as error:  # torch, pickle and zip fail in many ways for a wrong file
         raise DataError(f"{path} is not a list of tensors ({type(error).__name__})", fix=fix) from error
     good = isinstance(listed, list) and all(
         isinstance(t, torch.Tensor) and tuple(t.shape[-3:]) == (3, SIDE, SIDE) for t in listed

@@ -22,6 +22,7 @@ from gad.harness.executor.decode import pixels_of
 from gad.harness.executor.encode import encode, encoder_of, open_store, torch_threads
 from gad.harness.executor.inputs import FeatureInputs
 from gad.harness.executor.returned import checked
+from gad.harness.images import regular
 from gad.harness.nouns import FeatureInput, Frozen, ImageInput, ModelInfo, Sample
 from gad.harness.units import SLICE, EncodeUnit, PlannedPart, ScoreUnit
 
@@ -82,7 +83,7 @@ def score(single: Single, images: Sequence[Path]) -> Iterator[Answer]:
 
 def _sample(path: Path) -> Sample | Answer:
     try:
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        digest = hashlib.sha256(regular(path).read_bytes()).hexdigest()
     except OSError as error:
         return Answer(path=path, error=f"{path}: {error.strerror or error}")
     place = path.absolute().as_posix()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -31,6 +31,7 @@ class Settings:
     """Where and how a grid runs; none of it changes a score.
 
     ``max_failures``: stop when so many parts have failed; below 1 it is a fraction of the parts to run.
+    ``confirm`` is called with the number of jobs that are about to run; it raises to refuse.
     """
 
     data: Path
@@ -46,6 +47,7 @@ class Settings:
     only: Only | None = None
     most_jobs: int | None = None
     command: str = ""
+    confirm: Callable[[int], None] | None = None
 
 
 @dataclass
@@ -82,6 +84,9 @@ def submit(grid: Grid, settings: Settings) -> Outcome:
         stream=settings.stream,
     )
     outcome = Outcome(plan, new_parts=work.parts)
+    if settings.confirm is not None:
+        to_run = {part.part_id for unit in work.score for part in unit.parts}
+        settings.confirm(sum(any(part.part_id in to_run for part in job.parts) for job in plan.jobs))
     if work.parts and settings.address is None:
         lacking.fetch_weights(plan)
     if work.parts:

@@ -1,4 +1,4 @@
-"""The simulated cluster: three nodes of one CPU each, of which two may be killed and are replaced."""
+"""The simulated cluster: nodes of one CPU each, of which all but the head may be killed and are replaced."""
 
 from __future__ import annotations
 
@@ -44,9 +44,9 @@ class Nodes:
         self.cluster.wait_for_nodes()
 
 
-def start() -> Nodes:
+def start(count: int = 2) -> Nodes:
     cluster = Cluster()
-    for _ in range(3):
+    for _ in range(count):
         cluster.add_node(**NODE)
     cluster.wait_for_nodes()
     return Nodes(cluster)

@@ -80,6 +80,9 @@ def _one(name: str, number: int, stage: Stage, seed: int, expected: dict[str, Re
         played = play(name, stage, Random(f"{seed} {name} {number}"), expected)
     except disks.NotHere:
         return {**row, "lost": 0, "duplicated": 0, "changed": 0, "seconds": None}
+    except Exception as error:  # the command did not end as it should: the table must not look clean
+        reason = f"{type(error).__name__}: {error}"[-3000:]
+        return {**row, "lost": 1, "duplicated": 0, "changed": 0, "seconds": None, "broken": reason}
     return {**row, **vars(played.verdict), "seconds": round(played.seconds, 2)}
 
 
@@ -96,8 +99,7 @@ def undisturbed(stage: Stage) -> dict[str, Reference]:
 def print_table(log: list[dict[str, Any]]) -> None:
     columns = ("fault", "runs", "lost", "duplicated", "changed", "median recovery s")
     rows = [_row(name, [row for row in log if row["fault"] == name]) for name in faults.ALL]
-    injected = [row for row in log if row["seconds"] is not None]
-    rows.append(_row("all", injected))
+    rows.append(_row("all", log))
     widths = [max(len(str(row[n])) for row in [columns, *rows]) for n in range(len(columns))]
     for row in [columns, *rows]:
         print("  ".join(str(cell).ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
