@@ -38,7 +38,7 @@ def status(
             print_json(found)
         else:
             if watch and sys.stdout.isatty():
-                typer.clear()
+                print("\x1b[2J\x1b[H", end="")  # clears the screen
             _show(results, found)
         if not watch or not going:
             return

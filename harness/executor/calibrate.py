@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -78,9 +79,7 @@ def _scored(work: Work, order: Order, given: dict[str, Any]) -> dict[str, float]
         for unit in work.score:
             for _ in range(2):
                 started = time.perf_counter()
-                records = list(
-                    score(unit, order, lambda path, unit=unit: _inputs(path, unit, work, given, order), {})
-                )  # type: ignore[misc]
+                records = list(score(unit, order, partial(_inputs, unit, work, given, order), {}))
                 spent = time.perf_counter() - started
             shared = (spent - sum(record.seconds for record in records)) / len(records)
             for record in records:
@@ -93,7 +92,7 @@ def _scored(work: Work, order: Order, given: dict[str, Any]) -> dict[str, float]
     return found
 
 
-def _inputs(folder: Path, unit: ScoreUnit, work: Work, given: dict[str, Any], order: Order) -> Inputs:
+def _inputs(unit: ScoreUnit, work: Work, given: dict[str, Any], order: Order, folder: Path) -> Inputs:
     if isinstance(unit.input, FeatureInput):
         key = encoder_key(encoder_of(unit.input, order.threads, order.device))
         errors = {digest: text for name in unit.chunks for digest, text in given[name].items()}
