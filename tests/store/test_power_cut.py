@@ -80,13 +80,13 @@ def test_results_survive_a_power_cut_at_every_moment(tmp_path: Path, monkeypatch
         Layout(folder).make()
         shown = _shown(folder)
         segments.set_damaged_aside(folder)
-        ingest.ingest_all(folder)
+        ingest.ingest(folder)
         kept = set(read.part_states(folder))
         assert {part.part_id for part in parts[:finished]} <= kept
         assert shown <= kept, "the published database showed a part that no file holds"
         for part in parts:
             segments.write(folder, [part])
-        ingest.ingest_all(folder)
+        ingest.ingest(folder)
         assert content(folder) == whole
 
     assert after_every_cut(disk, tmp_path / "cuts", check) > 15

@@ -346,26 +346,27 @@ def test_a_database_made_again_is_published_though_it_took_as_many_steps(results
     assert set(read.part_states(results)) == {"a", "b"}
 
 
-def flip(path: Path, place: int) -> None:
+def flip(path: Path, *places: int) -> None:
     content = bytearray(path.read_bytes())
-    content[place] ^= 255
+    for place in places:
+        content[place] ^= 255
     path.write_bytes(bytes(content))
 
 
 def filled(results: Path) -> None:
     """Enough scores for several blocks of a database."""
-    many = tuple(float(n) for n in np.random.default_rng(0).random(40_000))
+    many = tuple(float(n) for n in np.random.default_rng(0).random(12_000))
     fields = {
         "sample_ids": tuple(f"{n:x}-{value}" for n, value in enumerate(many)),
-        "labels": (0, 1) * 20_000,
-        "defects": ("",) * 40_000,
+        "labels": (0, 1) * 6_000,
+        "defects": ("",) * 12_000,
         "scores": many,
     }
     segments.write(results, [part("a").model_copy(update=fields)])
     ingest.ingest_all(results)
 
 
-@pytest.mark.parametrize("place", [0.02, 0.3, 0.5, 0.7, 0.9])
+@pytest.mark.parametrize("place", [0.02, 0.5, 0.9])
 def test_a_flipped_byte_of_the_published_database_is_noticed(results: Path, place: float) -> None:
     """Or it lies where nothing is stored: then what is read is right."""
     filled(results)
@@ -382,8 +383,7 @@ def test_a_flipped_byte_of_the_published_database_is_noticed(results: Path, plac
 def test_a_damaged_block_of_the_private_database_is_no_obstacle(results: Path) -> None:
     filled(results)
     path = Layout(results).private
-    for place in range(20_000, path.stat().st_size, 4096):
-        flip(path, place)
+    flip(path, *range(20_000, path.stat().st_size, 4096))
     segments.write(results, [part("b")])
     ingest.ingest_all(results)
     assert set(read.part_states(results)) == {"a", "b"}
