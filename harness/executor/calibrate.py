@@ -65,7 +65,7 @@ def _encoded(work: Work, folder: Path, threads: int, device: str) -> tuple[dict[
         given[name] = (
             decode(chunk)
             if isinstance(chunk.input, ImageInput)
-            else encode(chunk, folder, threads, device)[1]
+            else encode(chunk, folder, threads, device).errors
         )
         seconds, images = spent.get(backbone, (0.0, 0))
         spent[backbone] = (seconds + time.perf_counter() - started, images + len(chunk.samples))
@@ -79,8 +79,9 @@ def _scored(work: Work, order: Order, given: dict[str, Any]) -> dict[str, float]
         for unit in work.score:
             for _ in range(2):
                 started = time.perf_counter()
-                records = list(score(unit, order, partial(_inputs, unit, work, given, order), {}))
+                ended = list(score(unit, order, partial(_inputs, unit, work, given, order), {}))
                 spent = time.perf_counter() - started
+            records = [each.record for each in ended]
             shared = (spent - sum(record.seconds for record in records)) / len(records)
             for record in records:
                 if record.status == "done":

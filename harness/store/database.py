@@ -47,7 +47,7 @@ def open_private(layout: Layout) -> duckdb.DuckDBPyConnection:
 
 def _bring_up_to_date(connection: duckdb.DuckDBPyConnection) -> None:
     if schema.migrate(connection):
-        raise_generation(connection)  # so that it is published
+        new_generation(connection)  # so that it is published
 
 
 def discard_private(layout: Layout) -> None:
