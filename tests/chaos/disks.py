@@ -43,6 +43,8 @@ def read_only(stage: Stage, random: Random) -> None:
 
 
 def _mount(stage: Stage, folder: Path) -> None:
+    if folder in stage.mounted:
+        return
     folder.mkdir(parents=True, exist_ok=True)
     if os.geteuid() or _try("mount", "-t", "tmpfs", "-o", f"size={ROOM}m", "tmpfs", str(folder)):
         raise NotHere

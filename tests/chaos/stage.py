@@ -56,6 +56,7 @@ class Stage:
     undo: list[Callable[[], object]] = field(default_factory=list)
     mounted: list[Path] = field(default_factory=list)
     said: str = ""
+    shared: bool = False
     whole: str = ""  # the grid whose finished results are in the folder
 
     @property
@@ -77,7 +78,12 @@ class Stage:
         return ("submit", "--grid", self.bench.grid(self.grid, name), "--address", self.nodes.address)
 
     def start(self, **environment: str) -> subprocess.Popen[str]:
-        """Start the command; the first one started is the one that the fault is meant for."""
+        """Start the command; the first one started is the one that the fault is meant for.
+
+        In a run that is ``shared`` by several faults, the one that is going on.
+        """
+        if self.shared and self.process is not None:
+            return self.process
         kept = self.bench.environment
         self.bench.environment = {**kept, **environment}
         process = self.bench.start(*self.command())
