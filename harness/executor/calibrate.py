@@ -12,7 +12,8 @@ import numpy as np
 
 from gad.harness import work as making
 from gad.harness.estimate import Rates
-from gad.harness.executor.encode import decode, encode, encoder_key, encoder_of, open_store, torch_threads
+from gad.harness.executor.decode import decode
+from gad.harness.executor.encode import encode, encoder_key, encoder_of, open_store, torch_threads
 from gad.harness.executor.inputs import FeatureInputs, Inputs, PixelInputs
 from gad.harness.executor.score import CHILDREN, Order, score
 from gad.harness.nouns import FeatureInput, ImageInput

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image, PngImagePlugin
 
 from gad.harness import images
-from gad.harness.executor.encode import pixels_of
+from gad.harness.executor.decode import pixels_of
 from gad.harness.nouns import ImageInput, Sample
 
 WANTED = ImageInput(size=8, resize="crop")
