@@ -59,6 +59,7 @@ class _Check:
             "precision": self._one_of("precision", get_args(Precision), "a precision"),
             "resize": self._one_of("resize", get_args(Resize), "a way to make images square"),
             "maps": self._maps(),
+            "pixel_metrics": self._switch("pixel_metrics"),
             "limits": self._limits(),
         }
         self._zero_shots(models)
@@ -197,6 +198,15 @@ class _Check:
             return value
         hint = did_you_mean(value, names) if isinstance(value, str) else ""
         self.problems.add(tree.line, key, f"{shown(tree)} is not {noun} ({', '.join(names)})", hint)
+        return None
+
+    def _switch(self, key: str) -> bool | None:
+        tree = self._get(key)
+        if tree is None:
+            return None
+        if isinstance(tree, Leaf) and isinstance(tree.value, bool):
+            return tree.value
+        self.problems.add(tree.line, key, f"{shown(tree)} is neither true nor false")
         return None
 
     def _maps(self) -> str | Worst | None:

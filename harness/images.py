@@ -155,7 +155,20 @@ def to_pixels(image: Image.Image, wanted: ImageInput) -> NDArray[np.uint8]:
     """uint8 RGB ``[size, size, 3]``, values 0..255."""
     if wanted.rgb_first:
         image = _to_rgb(image)
-    how = Image.Resampling[wanted.interpolation.upper()]
+    image = _fitted(image, wanted, Image.Resampling[wanted.interpolation.upper()])
+    return _padded(np.asarray(_to_rgb(image), dtype=np.uint8), wanted)
+
+
+def mask_pixels(mask: Image.Image, wanted: ImageInput) -> NDArray[np.bool_]:
+    """A mask of mode ``L`` as its image is seen: resized with nearest neighbour, cropped or padded like it.
+
+    bool ``[size, size]``; padding is not marked.
+    """
+    return _padded(np.asarray(_fitted(mask, wanted, Image.Resampling.NEAREST)), wanted) > 0
+
+
+def _fitted(image: Image.Image, wanted: ImageInput, how: Image.Resampling) -> Image.Image:
+    """Resized, and cut at the centre unless it is to be padded."""
     short = wanted.short or wanted.size
     size = _resized(image.size, short, wanted.resize)
     if size[0] * size[1] > LARGEST:
@@ -164,11 +177,9 @@ def to_pixels(image: Image.Image, wanted: ImageInput) -> NDArray[np.uint8]:
         )
     if size != image.size:
         image = image.resize(size, how)
-    if wanted.resize == "pad":
-        return _padded(np.asarray(_to_rgb(image), dtype=np.uint8), wanted.size)
-    if image.size != (wanted.size, wanted.size):
-        image = _centre(image, wanted.size)
-    return np.asarray(_to_rgb(image), dtype=np.uint8)
+    if wanted.resize == "pad" or image.size == (wanted.size, wanted.size):
+        return image
+    return _centre(image, wanted.size)
 
 
 def _resized(size: tuple[int, int], short: int, resize: Resize) -> tuple[int, int]:
@@ -180,11 +191,13 @@ def _resized(size: tuple[int, int], short: int, resize: Resize) -> tuple[int, in
     return max(1, round(size[0] * short / longest)), max(1, round(size[1] * short / longest))
 
 
-def _padded(pixels: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
+def _padded(pixels: NDArray[np.uint8], wanted: ImageInput) -> NDArray[np.uint8]:
     """In the middle of a black square; of an odd number of rows or columns, the larger half comes after."""
-    square = np.zeros((size, size, 3), np.uint8)
-    high, wide, _ = pixels.shape
-    top, left = (size - high) // 2, (size - wide) // 2
+    if wanted.resize != "pad":
+        return pixels
+    square = np.zeros((wanted.size, wanted.size, *pixels.shape[2:]), np.uint8)
+    high, wide = pixels.shape[:2]
+    top, left = (wanted.size - high) // 2, (wanted.size - wide) // 2
     square[top : top + high, left : left + wide] = pixels
     return square
 

@@ -257,7 +257,8 @@ class Grid(Frozen):
 
     ``prompts`` names a prompt file for some datasets (:mod:`gad.harness.promptfiles`): there its sets take
     the place of what ``seeds`` would draw. ``maps``: which anomaly maps are kept, of models that give any;
-    it changes no score, and so no key.
+    it changes no score, and so no key. ``pixel_metrics``: whether metrics of maps against masks are computed,
+    where there are both; likewise in no key.
     """
 
     name: str
@@ -272,6 +273,7 @@ class Grid(Frozen):
     precision: Precision = "fp32"
     resize: Resize = "crop"
     maps: Literal["none", "all"] | Worst = "none"
+    pixel_metrics: bool = False
     limits: Limits = Limits()
 
 
@@ -350,3 +352,11 @@ class Result(Frozen):
     fpr95: float | None = None
     n_normal: int
     n_anomalous: int
+
+
+class PixelResult(Frozen):
+    """Pixel metrics of one category, fractions in 0..1; None where they are not defined."""
+
+    pixel_auroc: float | None = None
+    pixel_auprc: float | None = None
+    pixel_aupro: float | None = None

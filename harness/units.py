@@ -79,7 +79,8 @@ class ScoreUnit(Frozen):
 
     ``prompts`` are those of its largest K; ``tests`` is the test split in manifest order; ``chunks``
     are the encode units that hold their images. Where features are streamed, ``tests`` is one of so many
-    ``slices`` of the split, and every other unit of the same parts has another one.
+    ``slices`` of the split, and every other unit of the same parts has another one. ``masked``: every
+    anomalous image of the whole split has a mask.
     """
 
     unit_id: str
@@ -94,6 +95,7 @@ class ScoreUnit(Frozen):
     chunks: tuple[str, ...]
     slice: int = 0
     slices: int = 1
+    masked: bool = False
 
 
 class Work(Frozen):

@@ -185,6 +185,7 @@ class _Dataset:
             tests=tests,
             chunks=chunks,
             slices=-(-len(tests) // SLICE) if streamed else 1,
+            masked=any(s.label for s in tests) and all(s.mask for s in tests if s.label),
         )
 
     def _part(self, job: Job, part: Part, drawn: tuple[Sample, ...]) -> PlannedPart:

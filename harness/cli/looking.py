@@ -34,6 +34,8 @@ class Level(StrEnum):
 
 class Layout(StrEnum):
     ablation = "ablation"
+    pixel = "pixel"
+    costs = "costs"
 
 
 def results(
@@ -43,7 +45,10 @@ def results(
     ] = Level.dataset,
     layout: Annotated[
         Layout | None,
-        typer.Option(help="ablation: InCTRL's variants by datasets, averaged by domain, a table for each K."),
+        typer.Option(
+            help="ablation: InCTRL's variants by datasets, averaged by domain, a table for each K; pixel: metrics "
+            "of maps against masks; costs: seconds an image, parameters, memory."
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -55,21 +60,30 @@ def results(
 
         show(results, as_json)
         return
+    if layout is not None:
+        from gad.harness.cli import layouts
+
+        (layouts.pixel if layout is Layout.pixel else layouts.costs)(results, as_json)
+        return
     rows = read.results(results, by.value)
     if as_json:
         marks = Counter(part["job_id"] for part in read.halved(results))
-        print_json([_with_options(row, marks) for row in rows])
+        print_json([with_options(row, marks) for row in rows])
     elif not rows:
         print(f"no results in {results} yet; `harness submit --grid demo` makes some", file=sys.stderr)
     elif by is Level.dataset:
         print_results(results)
     else:
         skipped = ("options", "method_key", "column_key", "last_run", "protocol")
-        columns = [c for c in rows[0] if c not in skipped]
+        columns = [c for c in rows[0] if c not in skipped and not _without_pixels(rows, c)]
         print_table(columns, [[_cell(row[c]) for c in columns] for row in rows])
 
 
-def _with_options(row: dict[str, Any], halved: Mapping[str, int]) -> dict[str, Any]:
+def _without_pixels(rows: list[dict[str, Any]], column: str) -> bool:
+    return column.startswith("pixel_") and all(row[column] is None for row in rows)
+
+
+def with_options(row: dict[str, Any], halved: Mapping[str, int]) -> dict[str, Any]:
     """``n_halved``: how many of a job's parts were scored with half the batch, where there are any."""
     import json
 
@@ -85,17 +99,14 @@ def print_results(results: Path, methods: set[str] | None = None) -> None:
     names = varying_options(rows)
     table = []
     for row in rows:
-        seeds = str(row["n_seeds"]) if row["complete"] else f"{row['n_seeds']} of {row['n_planned']}"
-        if row["n_failed"]:
-            seeds += f" ({row['n_failed']} failed)"
         table.append(
             [
                 row["model"] + names[row["model"], row["options"]],
                 row["dataset"] + (f" (test limited to {row['test_images']})" if row["test_images"] else ""),
                 str(row["shots"] or "0 (zero-shot)"),
-                _mean(row["auroc_mean"], row["auroc_std"]),
-                _mean(row["auprc_mean"], row["auprc_std"]),
-                seeds,
+                mean_and_std(row["auroc_mean"], row["auroc_std"]),
+                mean_and_std(row["auprc_mean"], row["auprc_std"]),
+                seeds(row),
             ]
         )
     print_table(["model", "dataset", "K", "AUROC", "AUPRC", "seeds"], table)
@@ -109,6 +120,12 @@ def print_halved(parts: list[dict[str, Any]]) -> None:
             ["ran out of memory; scored with smaller batches, so last bits may differ", "batch"],
             [[f"{part['name']} {part['category']}", str(part["halved_batch"])] for part in parts],
         )
+
+
+def seeds(row: dict[str, Any]) -> str:
+    """How many seeds are done, of how many if not all."""
+    text = str(row["n_seeds"]) if row["complete"] else f"{row['n_seeds']} of {row['n_planned']}"
+    return text + (f" ({row['n_failed']} failed)" if row["n_failed"] else "")
 
 
 def varying_options(rows: list[dict[str, Any]]) -> dict[tuple[str, str], str]:
@@ -127,7 +144,7 @@ def varying_options(rows: list[dict[str, Any]]) -> dict[tuple[str, str], str]:
     return found
 
 
-def _mean(mean: float | None, std: float | None) -> str:
+def mean_and_std(mean: float | None, std: float | None) -> str:
     if mean is None:
         return "-"
     return f"{mean:.3f}" if std is None else f"{mean:.3f} ± {std:.3f}"

@@ -10,19 +10,19 @@ import signal
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import FrameType
 from typing import Any
 
 import ray
 
 from gad.harness.errors import StoreError
-from gad.harness.executor.ended import Ended
+from gad.harness.executor.ended import Ended, failed, measured
 from gad.harness.executor.progress import Progress
 from gad.harness.executor.recorder import Recorder
 from gad.harness.executor.score import Order
 from gad.harness.executor.slices import Slices
-from gad.harness.executor.tasks import encode_task, score_task, train_task
+from gad.harness.executor.tasks import encode_task, measure_task, score_task, train_task
 from gad.harness.nouns import FeatureInput, ImageInput
 from gad.harness.store.records import PartRecord
 from gad.harness.units import ENCODERS_PER_GPU, ScoreUnit, Work
@@ -94,8 +94,9 @@ class Driver:
         self.seen: dict[Any, str] = {}
         self.running: dict[Any, _Running] = {}
         self.slices = Slices()
+        self.measuring: dict[Any, Ended] = {}
         ahead = 2 * max(cpus, 1) + 2
-        while self.running or (self.waiting and not stop.asked):
+        while self.running or self.measuring or (self.waiting and not stop.asked):
             while self.waiting and len(self.running) < ahead and not stop.asked:
                 self._submit(*self.waiting.popleft())
             if stop.asked > 1:
@@ -135,13 +136,15 @@ class Driver:
 
     def _collect(self) -> None:
         """Take home whatever has come in."""
-        pending = [*self.running, *self.seen]
+        pending = [*self.running, *self.seen, *self.measuring]
         ready, _ = ray.wait(pending, num_returns=1, timeout=WAIT_SECONDS, fetch_local=False)
         if ready:
             ready, _ = ray.wait(pending, num_returns=len(pending), timeout=0, fetch_local=False)
         for item in ready:
             if item in self.seen:
                 self._encoded(item)
+            elif item in self.measuring:
+                self._measured(item)
             else:
                 self._take(item)
 
@@ -176,6 +179,25 @@ class Driver:
         whole = self.slices.add(running.unit, ended)
         if whole is None:
             return
+        if whole.pixels is not None and whole.record.status == "done":
+            self.measuring[measure_task.remote(whole.pixels)] = replace(whole, pixels=None)
+        else:
+            self._record(whole)
+
+    def _measured(self, reference: Any) -> None:
+        """The pixel metrics of a part in slices have come home."""
+        whole = self.measuring.pop(reference)
+        try:
+            result = ray.get(reference)
+        except ray.exceptions.RayError as error:
+            result = str(error)
+        if isinstance(result, str):
+            whole = Ended(failed(whole.record, "PixelMetricsFailed", TERMINAL_COLOUR.sub("", result)[:4000]))
+        else:
+            whole = replace(whole, record=measured(whole.record, result))
+        self._record(whole)
+
+    def _record(self, whole: Ended) -> None:
         self.recorder.add(whole.record, whole.kept)
         counts = self.progress.counts
         if whole.record.status == "done":

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gad.harness.errors import ModelError
+from gad.harness.executor.pixels import Pixels, together
+from gad.harness.nouns import PixelResult
 from gad.harness.store.mapfiles import Maps
 from gad.harness.store.records import PartRecord
 
@@ -18,10 +20,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Ended:
-    """A part, or one slice of it, and those of its maps that are kept (None: of a model that gives none)."""
+    """A part, or one slice of it, and those of its maps that are kept (None: of a model that gives none).
+
+    ``pixels``: what pixel metrics are still to be computed of, for a part in slices.
+    """
 
     record: PartRecord
     kept: Maps | None = None
+    pixels: Pixels | None = None
 
 
 def keep(record: PartRecord, maps: NDArray[np.float32]) -> Maps | None:
@@ -74,15 +80,23 @@ def joined(slices: Sequence[Ended]) -> Ended:
         }
     )
     held = [each.kept for each in slices if each.kept is not None]
-    if not held:
-        return Ended(record)
-    if len(held) < len(slices) or len({each.maps.shape[1:] for each in held}) > 1:
+    looked = [each.pixels for each in slices if each.pixels is not None]
+    sizes = {each.maps.shape[1:] for each in held} | {each.maps.shape[1:] for each in looked}
+    if len(sizes) > 1 or len(held) not in (0, len(slices)) or len(looked) not in (0, len(slices)):
         return Ended(
             failed(record, "ModelError", "score() returned maps for some queries only, or of several sizes")
         )
+    pixels = together(looked) if looked else None
+    if not held:
+        return Ended(record, None, pixels)
     rows = {name: one for each in held for name, one in zip(each.ids, each.maps, strict=True)}
     ids = tuple(record.sample_ids[row] for row in worst(record.scores, record.labels, record.maps_most))
-    return Ended(record, Maps(ids=ids, maps=np.stack([rows[name] for name in ids])))
+    return Ended(record, Maps(ids=ids, maps=np.stack([rows[name] for name in ids])), pixels)
+
+
+def measured(record: PartRecord, result: PixelResult) -> PartRecord:
+    """The record with its pixel metrics."""
+    return record.model_copy(update=result.model_dump())
 
 
 def failed(record: PartRecord, error_type: str, error: str) -> PartRecord:

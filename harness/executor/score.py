@@ -15,10 +15,11 @@ from typing import Any
 import numpy as np
 from pydantic import ValidationError
 
-from gad.harness.errors import ModelError, StoreError
+from gad.harness.errors import HarnessError, StoreError
 from gad.harness.executor import trainings
-from gad.harness.executor.ended import Ended, failed, keep
+from gad.harness.executor.ended import Ended, failed, keep, measured
 from gad.harness.executor.inputs import Inputs
+from gad.harness.executor.pixels import Pixels, View, measure
 from gad.harness.executor.supervise import Child, ChildEnded, has_children
 from gad.harness.nouns import FeatureInput, Frozen, Limits, Sample, Scores
 from gad.harness.store.records import PartRecord
@@ -37,7 +38,7 @@ class Method(Frozen):
 
 class Order(Frozen):
     """What a worker needs beside the unit itself. ``methods`` are by method key; ``maps_most`` as in
-    :func:`gad.harness.nouns.most_maps`."""
+    :func:`gad.harness.nouns.most_maps`; ``pixel_metrics`` where there are masks."""
 
     run_id: str
     methods: dict[str, Method]
@@ -45,6 +46,7 @@ class Order(Frozen):
     threads: int
     cache: str
     maps_most: int = 0
+    pixel_metrics: bool = False
     node: str = ""
     device: str = "cpu"  # of encoders; detectors themselves compute on CPUs
 
@@ -75,7 +77,11 @@ MAPS = "maps.npy"
 
 
 def score(
-    unit: ScoreUnit, order: Order, inputs_in: Callable[[Path], Inputs], untrained: Mapping[str, str]
+    unit: ScoreUnit,
+    order: Order,
+    inputs_in: Callable[[Path], Inputs],
+    untrained: Mapping[str, str],
+    view: View,
 ) -> Iterator[Ended]:
     """Score every part of a unit, yielding what came of it as each one ends.
 
@@ -97,18 +103,32 @@ def score(
                 outcome["parameters"] = outcome.get("parameters", 0) + inputs.parameters(part)
             outcome.setdefault("seconds", time.monotonic() - clock)
             maps = folder / f"{part.part_id}-{MAPS}"
-            yield _with_maps(_record(unit, part, order, started, outcome), maps)
+            yield _with_maps(_record(unit, part, order, started, outcome), maps, unit, view)
             maps.unlink(missing_ok=True)
 
 
-def _with_maps(record: PartRecord, file: Path) -> Ended:
-    """The part with its maps to be kept; it has failed if they cannot be."""
-    if record.status == "failed" or not record.maps_most or not file.exists():
+def _with_maps(record: PartRecord, file: Path, unit: ScoreUnit, view: View) -> Ended:
+    """The part with its maps to be kept and its pixel metrics; it has failed if either cannot be had.
+
+    A slice takes its maps along instead: metrics need those of the whole part.
+    """
+    if record.status == "failed" or not file.exists():
         return Ended(record)
+    maps = np.load(file, allow_pickle=False)
     try:
-        return Ended(record, keep(record, np.load(file, mmap_mode="r", allow_pickle=False)))
-    except ModelError as error:
+        kept = keep(record, maps)
+        if not (record.pixel_asked and unit.masked):
+            return Ended(record, kept)
+        pixels = Pixels(maps, unit.tests, view)
+        if unit.slices > 1:
+            return Ended(record, kept, pixels)
+        return Ended(measured(record, measure(pixels)), kept)
+    except HarnessError as error:
         return Ended(failed(record, type(error).__name__, str(error)))
+
+
+def _look_at_maps(unit: ScoreUnit, order: Order) -> bool:
+    return order.maps_most > 0 or (order.pixel_metrics and unit.masked)
 
 
 @contextlib.contextmanager
@@ -170,7 +190,7 @@ def _attempt(
         "shots": part.shots,
         "batch_size": batch_size,
         "checkpoint": _checkpoint(part, order),
-        "maps": str(inputs.folder / f"{part.part_id}-{MAPS}") if order.maps_most else "",
+        "maps": str(inputs.folder / f"{part.part_id}-{MAPS}") if _look_at_maps(unit, order) else "",
         "info": method.info,
         "options": json.loads(part.options),
         "category": unit.category,
@@ -248,6 +268,7 @@ def _record(
         windowed=isinstance(part.input, FeatureInput) and bool(part.input.windows),
         parameters=outcome.get("parameters"),
         maps_most=0 if wrong else order.maps_most,
+        pixel_asked=order.pixel_metrics and not wrong,
     )
 
 

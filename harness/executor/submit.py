@@ -193,6 +193,7 @@ def _run(
                     cache=str(settings.cache.absolute()),
                     device=device,
                     maps_most=most_maps(plan.grid.maps),
+                    pixel_metrics=plan.grid.pixel_metrics,
                 )
                 jobs_of = _jobs_of(plan.jobs).__getitem__
                 most = settings.max_failures

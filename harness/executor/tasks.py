@@ -11,16 +11,18 @@ from typing import Any
 import numpy as np
 import ray
 
+from gad.harness.errors import DataError
 from gad.harness.executor import trainings
 from gad.harness.executor.decode import decode
 from gad.harness.executor.encode import Encoding, Seconds, encode, open_store, torch_threads
 from gad.harness.executor.ended import Ended
 from gad.harness.executor.given import bring
 from gad.harness.executor.inputs import FeatureInputs, Inputs, PixelInputs
+from gad.harness.executor.pixels import Pixels, View, measure
 from gad.harness.executor.score import Order, score
 from gad.harness.executor.train import train
 from gad.harness.features.store import MissingFeatures
-from gad.harness.nouns import Frozen, ImageInput
+from gad.harness.nouns import Frozen, ImageInput, PixelResult
 from gad.harness.store.records import TaskRecord
 from gad.harness.units import EncodeUnit, ScoreUnit, TrainUnit, source_name
 
@@ -45,10 +47,11 @@ def _task(stage: Any, run_id: str, driver: int, started: float, **fields: Any) -
 
 
 class Encoded(Frozen):
-    """What came of an encode task: errors by image digest, and for features the encoder's store key and its
-    number of parameters (image side, text side)."""
+    """What came of an encode task: errors by image digest, how images were ``seen``, and for features the
+    encoder's store key and its number of parameters (image side, text side)."""
 
     record: TaskRecord
+    seen: ImageInput
     errors: dict[str, str]
     encoder: str = ""
     parameters: tuple[int, int] = (0, 0)
@@ -63,7 +66,7 @@ def encode_task(unit: EncodeUnit, order: Order, driver: int) -> tuple[Any, Encod
         rows, errors = decode(unit)
         # There is no encoder to pass through.
         took = Seconds(decode=time.time() - started, passes=0.0)
-        done = Encoding("", (0, 0), errors, len(unit.samples), took)
+        done = Encoding("", unit.input, (0, 0), errors, len(unit.samples), took)
     else:
         done = encode(unit, Path(order.cache), order.threads, order.device)
         rows = done.rows
@@ -81,7 +84,10 @@ def encode_task(unit: EncodeUnit, order: Order, driver: int) -> tuple[Any, Encod
         pass_seconds=done.seconds.passes,
         window_seconds=done.seconds.windows,
     )
-    return rows, Encoded(record=record, errors=done.errors, encoder=done.key, parameters=done.parameters)
+    ended = Encoded(
+        record=record, seen=done.seen, errors=done.errors, encoder=done.key, parameters=done.parameters
+    )
+    return rows, ended
 
 
 class Trained(Frozen):
@@ -137,7 +143,8 @@ def score_task(
     untrained = {ended.training_id: ended.error for ended in given[:trained] if ended.error}
     chunks = given[trained:]
     order = order.model_copy(update={"node": ray.get_runtime_context().get_node_id()})
-    yield from score(unit, order, lambda folder: _inputs(folder, unit, order, chunks), untrained)
+    view = View(root=chunks[0].root, seen=chunks[2].seen)
+    yield from score(unit, order, lambda folder: _inputs(folder, unit, order, chunks), untrained, view)
     yield _task(
         "score",
         order.run_id,
@@ -149,6 +156,15 @@ def score_task(
         images=len(unit.tests) * len(unit.parts),
         parts=len(unit.parts),
     )
+
+
+@ray.remote(num_cpus=1, max_retries=RETRIES)
+def measure_task(pixels: Pixels) -> PixelResult | str:
+    """Pixel metrics of a part that was scored in slices, or what is wrong with its masks."""
+    try:
+        return measure(pixels)
+    except DataError as error:
+        return str(error)
 
 
 def _inputs(folder: Path, unit: ScoreUnit, order: Order, chunks: tuple[Any, ...]) -> Inputs:

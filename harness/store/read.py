@@ -163,10 +163,18 @@ def pixels_measured(results_folder: Path) -> set[str]:
 def lacking(results_folder: Path, grid: Grid) -> dict[str, str]:
     """Parts that are done but lack what a grid wants beside scores: part id -> what that is."""
     most, found = most_maps(grid.maps), {}
+    if not (most or grid.pixel_metrics):
+        return {}
+    done = [part for part, (status, _) in part_states(results_folder).items() if status == "done"]
+    if grid.pixel_metrics:
+        measured = pixels_measured(results_folder)
+        for part in done:
+            if part not in measured:
+                found[part] = "its scores are recorded, but not the pixel metrics that are asked for now"
     if most:
         kept = maps_kept(results_folder)
-        for part, (status, _) in part_states(results_folder).items():
-            if status == "done" and kept.get(part, (0, ""))[0] < most:
+        for part in done:
+            if kept.get(part, (0, ""))[0] < most:
                 found[part] = "its scores are recorded, but not the maps that are to be kept now"
     return found
 

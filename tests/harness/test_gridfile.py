@@ -389,6 +389,8 @@ WRONG: list[tuple[str, list[str]]] = [
         ["5: maps.worse: unknown rule. Did you mean 'worst'?", "5: maps.worst: is required"],
     ),
     (text(maps="{}"), ["5: maps.worst: is required"]),
+    (text(pixel_metrics="'yes'"), ["5: pixel_metrics: 'yes' is neither true nor false"]),
+    (text(pixel_metrics="1"), ["5: pixel_metrics: 1 is neither true nor false"]),
     # limits
     (text(limits="3"), ["5: limits: 3 is not a mapping of limits"]),
     (text(limits="{part_sec: 3}"), ["5: limits.part_sec: unknown limit. Did you mean 'part_seconds'?"]),
@@ -711,6 +713,7 @@ good_grids = st.fixed_dictionaries(
         "precision": st.sampled_from(["fp32", "bf16", "fp16"]),
         "resize": st.sampled_from(["crop", "squash", "pad"]),
         "maps": st.sampled_from(["none", "all"]) | st.fixed_dictionaries({"worst": st.integers(1, 10**6)}),
+        "pixel_metrics": st.booleans(),
         "limits": st.fixed_dictionaries(
             {
                 "part_seconds": st.floats(1e-9, 1e9),
