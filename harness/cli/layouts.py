@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from gad.harness.cli.common import print_json, print_table
+from gad.harness.cli.shown import mean_and_std, seeds, varying_options, with_options
 
 PIXEL = {"pixel AUROC": "pixel_auroc", "pixel AUPRC": "pixel_auprc", "AUPRO": "pixel_aupro"}
 
 
 def pixel(results: Path, as_json: bool) -> None:
     """Pixel metrics as mean ± std; rows where none were computed are left out."""
-    from gad.harness.cli.looking import mean_and_std, seeds, varying_options, with_options
     from gad.harness.store import read
 
     rows = [r for r in read.results(results) if any(r[f"{name}_mean"] is not None for name in PIXEL.values())]
@@ -41,7 +41,6 @@ def pixel(results: Path, as_json: bool) -> None:
 
 def costs(results: Path, as_json: bool) -> None:
     """What methods cost; see :func:`gad.harness.store.read.costs`."""
-    from gad.harness.cli.looking import varying_options, with_options
     from gad.harness.store import read
 
     rows = read.costs(results)

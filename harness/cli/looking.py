@@ -22,6 +22,7 @@ from gad.harness.cli.common import (
     print_json,
     print_table,
 )
+from gad.harness.cli.shown import mean_and_std, seeds, varying_options, with_options
 
 database = typer.Typer(no_args_is_help=True, help="The result database.", rich_markup_mode=None)
 
@@ -83,14 +84,6 @@ def _without_pixels(rows: list[dict[str, Any]], column: str) -> bool:
     return column.startswith("pixel_") and all(row[column] is None for row in rows)
 
 
-def with_options(row: dict[str, Any], halved: Mapping[str, int]) -> dict[str, Any]:
-    """``n_halved``: how many of a job's parts were scored with half the batch, where there are any."""
-    import json
-
-    marks = {"n_halved": halved[row["job_id"]]} if halved.get(row.get("job_id", "")) else {}
-    return {**row, "options": json.loads(row["options"]), "zero_shot": row["shots"] == 0, **marks}
-
-
 def print_results(results: Path, methods: set[str] | None = None) -> None:
     """Datasets as rows, one column a K: AUROC and AUPRC as mean ± std, with what is missing said."""
     from gad.harness.store import read
@@ -120,34 +113,6 @@ def print_halved(parts: list[dict[str, Any]]) -> None:
             ["ran out of memory; scored with smaller batches, so last bits may differ", "batch"],
             [[f"{part['name']} {part['category']}", str(part["halved_batch"])] for part in parts],
         )
-
-
-def seeds(row: dict[str, Any]) -> str:
-    """How many seeds are done, of how many if not all."""
-    text = str(row["n_seeds"]) if row["complete"] else f"{row['n_seeds']} of {row['n_planned']}"
-    return text + (f" ({row['n_failed']} failed)" if row["n_failed"] else "")
-
-
-def varying_options(rows: list[dict[str, Any]]) -> dict[tuple[str, str], str]:
-    """For each (model, options): the options that tell it from the model's other rows, as text."""
-    import json
-
-    found: dict[tuple[str, str], str] = {}
-    variants: dict[str, list[dict[str, Any]]] = {}
-    for model, options in {(row["model"], row["options"]) for row in rows}:
-        variants.setdefault(model, []).append(json.loads(options))
-    for row in rows:
-        own, others = json.loads(row["options"]), variants[row["model"]]
-        differing = [k for k in own if any(other.get(k) != own[k] for other in others)]
-        text = ", ".join(f"{k}={own[k]}" for k in differing)
-        found[row["model"], row["options"]] = f" ({text})" if text else ""
-    return found
-
-
-def mean_and_std(mean: float | None, std: float | None) -> str:
-    if mean is None:
-        return "-"
-    return f"{mean:.3f}" if std is None else f"{mean:.3f} ± {std:.3f}"
 
 
 def _cell(value: Any) -> str:
