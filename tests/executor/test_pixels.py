@@ -53,10 +53,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def kept(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Bench:
+def kept(folder: Path, tmp_path_factory: pytest.TempPathFactory, cluster: str) -> Bench:
     bench = Bench(tmp_path_factory.mktemp("kept"))
     more = "maps: all\npixel_metrics: true"
-    bench.run("submit", "--grid", bench.grid(GRID.format(folder=folder, more=more)), "--workers", "1")
+    bench.run("submit", "--grid", bench.grid(GRID.format(folder=folder, more=more)), "--address", cluster)
     return bench
 
 
@@ -96,15 +96,17 @@ def test_they_are_shown(kept: Bench) -> None:
     assert "ms/image" in kept.run("results", "--layout", "costs").stdout
 
 
-def test_streamed_and_wanted_later_they_have_the_same_bits(kept: Bench, folder: Path, tmp_path: Path) -> None:
+def test_streamed_and_wanted_later_they_have_the_same_bits(
+    kept: Bench, folder: Path, tmp_path: Path, cluster: str
+) -> None:
     bench = Bench(tmp_path)
-    bench.run("submit", "--grid", bench.grid(GRID.format(folder=folder, more="")), "--workers", "1")
+    bench.run("submit", "--grid", bench.grid(GRID.format(folder=folder, more="")), "--address", cluster)
     assert set(measured(bench).values()) == {(None, None, None)}
     before = bench.scores()
     more = "maps: {worst: 3}\npixel_metrics: true"
     path = bench.grid(GRID.format(folder=folder, more=more))
     assert bench.json("plan", "--grid", path)["new"] == 2
-    bench.run("submit", "--grid", path, "--workers", "1", "--features", "stream")
+    bench.run("submit", "--grid", path, "--address", cluster, "--features", "stream")
     assert measured(bench) == measured(kept)
     assert bench.scores() == before == kept.scores()
     assert "nothing to do" in bench.run("submit", "--grid", path).stderr
