@@ -94,12 +94,12 @@ def encode(unit: EncodeUnit, cache: Path, threads: int, device: str = "cpu") -> 
             together = _together(store, streams, digests, names, found, errors)
         except MissingFeatures:  # a damaged shard was set aside: now its rows are known to be missing
             return encode(unit, cache, threads, device)
-        return Encoding(key, encoder.input, encoder.parameters, errors, len(good), seconds, together)
+        return Encoding(key, look, encoder.parameters, errors, len(good), seconds, together)
     for name, encoded in found.items():
         rows = [row for row, digest in enumerate(names) if digest in lacking[name]]
         if rows:  # a row that is stored is not stored twice
             store.write(streams[name], [names[row] for row in rows], encoded[rows])
-    return Encoding(key, encoder.input, encoder.parameters, errors, len(good), seconds)
+    return Encoding(key, look, encoder.parameters, errors, len(good), seconds)
 
 
 def stream_names(wanted: FeatureInput) -> list[str]:

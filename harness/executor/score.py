@@ -81,12 +81,12 @@ def score(
     order: Order,
     inputs_in: Callable[[Path], Inputs],
     untrained: Mapping[str, str],
-    view: View,
+    view: View | None = None,
 ) -> Iterator[Ended]:
     """Score every part of a unit, yielding what came of it as each one ends.
 
     ``inputs_in(folder)`` writes the unit's arrays into a folder in memory that lasts as long as the unit.
-    ``untrained`` says of trainings that failed why.
+    ``view`` is only needed where pixel metrics are asked for. ``untrained`` says of trainings that failed why.
     """
     with in_memory() as folder:
         inputs = inputs_in(folder)
@@ -107,7 +107,7 @@ def score(
             maps.unlink(missing_ok=True)
 
 
-def _with_maps(record: PartRecord, file: Path, unit: ScoreUnit, view: View) -> Ended:
+def _with_maps(record: PartRecord, file: Path, unit: ScoreUnit, view: View | None) -> Ended:
     """The part with its maps to be kept and its pixel metrics; it has failed if either cannot be had.
 
     A slice takes its maps along instead: metrics need those of the whole part.
@@ -119,6 +119,7 @@ def _with_maps(record: PartRecord, file: Path, unit: ScoreUnit, view: View) -> E
         kept = keep(record, maps)
         if not (record.pixel_asked and unit.masked):
             return Ended(record, kept)
+        assert view is not None
         pixels = Pixels(maps, unit.tests, view)
         if unit.slices > 1:
             return Ended(record, kept, pixels)
