@@ -109,10 +109,11 @@ def test_masks_follow_their_image(wanted: ImageInput, size: tuple[int, int]) -> 
     assert (found == resized[top : top + wanted.size, left : left + wanted.size]).all()
 
 
-def test_a_marked_half_stays_where_the_image_is_bright() -> None:
+@pytest.mark.parametrize("resize", ["crop", "squash", "pad"])
+def test_a_marked_half_stays_where_the_image_is_bright(resize: str) -> None:
     """Image and mask go through the same geometry: a picture of the mask ends up where the mask does."""
     picture = np.zeros((64, 100), np.uint8)
     picture[20:50, 30:70] = 255
-    image, wanted = Image.fromarray(picture), ImageInput(size=32, resize="crop")
+    image, wanted = Image.fromarray(picture), ImageInput.model_validate({"size": 32, "resize": resize})
     bright = to_pixels(image, wanted)[..., 0] > 127
     assert (bright == mask_pixels(image, wanted)).mean() > 0.97
