@@ -172,19 +172,28 @@ def write(
 
 
 def _refuse_nonsense(name: str, samples: Sequence[Sample]) -> None:
+    if not samples:
+        raise DataError(f"{name}: no images", fix="Check the raw folder.")
     seen: set[tuple[str, str, str]] = set()
     for sample in samples:
         if row_order(sample) in seen:
-            raise DataError(f"{name}: {sample.id} appears twice in category {sample.category}")
+            raise DataError(
+                f"{name}: {sample.id} appears twice in category {sample.category}",
+                fix="Two names differ in nothing but how their letters are encoded: rename one of the files.",
+            )
         seen.add(row_order(sample))
-    for category in {s.category for s in samples}:
-        rows = [s for s in samples if s.category == category]
-        if not any(s.split == "test" for s in rows):
-            raise DataError(f"{name}: category {category} has no test images")
-        if not any(s.split == "train" and s.label == 0 for s in rows):
-            raise DataError(f"{name}: category {category} has no normal train images")
-    if not samples:
-        raise DataError(f"{name}: no images")
+    held = {(s.category, s.split, s.label) for s in samples}
+    for category in dict.fromkeys(s.category for s in samples):
+        if not {(category, "test", 0), (category, "test", 1)} & held:
+            raise DataError(
+                f"{name}: category {category} has no test images",
+                fix="Detectors are tested on normal and anomalous images: add some, or leave the category out.",
+            )
+        if (category, "train", 0) not in held:
+            raise DataError(
+                f"{name}: category {category} has no normal train images",
+                fix="Detectors are shown normal images: add some, or leave the category out.",
+            )
 
 
 def _write_rows(path: Path, samples: Sequence[Sample]) -> None:

@@ -6,6 +6,7 @@ import gzip
 import pickle
 import tarfile
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -202,3 +203,31 @@ def taped(tree: Path, path: Path, mode: str = "w") -> Path:
     with tarfile.open(path, mode) as tape:  # type: ignore[call-overload]
         tape.add(tree, arcname=".")
     return path
+
+
+def medical(root: Path, *names: str) -> Path:
+    for name in names:
+        for number in range(8):
+            picture(root / name / f"{number:03d}.png", noise(number, 4, 4))
+    return root
+
+
+def headct(root: Path) -> Path:
+    medical(root, "head_ct")
+    (root / "labels.csv").write_text("id, hemorrhage\n" + "".join(f"{n},{n % 2}\n" for n in range(8)))
+    return root
+
+
+TREES: dict[str, Callable[[Path], Path]] = {
+    "mvtec": lambda root: mvtec(root, "wood", "tile"),
+    "visa": lambda root: visa(root, "candle", "pcb1"),
+    "aitex": aitex,
+    "elpv": elpv,
+    "sdd": sdd,
+    "brainmri": lambda root: medical(root, "no", "yes"),
+    "headct": headct,
+    "mnist-one-vs-all": mnist,
+    "mnist-multi-class": mnist,
+    "cifar10-one-vs-all": cifar,
+    "cifar10-multi-class": cifar,
+}
