@@ -11,6 +11,7 @@ from gad.harness.errors import UsageError, did_you_mean
 from gad.harness.nouns import Job
 from gad.harness.plan import Plan
 from gad.harness.store import manifests, read
+from gad.harness.store.jobdiff import flat
 from gad.harness.store.layout import Layout
 
 MOST = 5  # ids that a line names
@@ -68,19 +69,11 @@ def _before(job: Job, results: Path) -> dict[str, Any] | None:
 
 def _differences(what: str, old: Any, new: Any) -> Iterator[str]:
     """One line for every field, by its dotted path."""
-    before, after = dict(_flat("", old)), dict(_flat("", new))
+    before, after = (dict(flat("", json.loads(json.dumps(fields)))) for fields in (old, new))
     for name in dict.fromkeys([*before, *after]):
         if before.get(name) != after.get(name):
             was, now = (_shown(values[name]) if name in values else "absent" for values in (before, after))
             yield f"  {what}: {name} was {was}, is {now}"
-
-
-def _flat(name: str, value: Any) -> Iterator[tuple[str, Any]]:
-    if isinstance(value, dict) and value:
-        for key, inner in value.items():
-            yield from _flat(f"{name}.{key}" if name else str(key), inner)
-    else:
-        yield name, json.loads(json.dumps(value))
 
 
 def _shown(value: Any) -> str:

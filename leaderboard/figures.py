@@ -63,15 +63,12 @@ def k_curves(
     ``results`` holds the lines of one (dataset, column key). ``shots`` (the ticks) and ``limits`` (of y)
     are those of all panels.
     """
-    names = {
-        (row.model, row.options, row.method_key): " ".join(filter(None, [row.model, row.detail, row.note]))
-        for row in rows.itertuples()
-    }
+    called = names(rows)
     traces: list[dict[str, Any]] = []  # plain until the end: Plotly checks each object that it is given
     for key, of_method in results.groupby(ROW, sort=False):
         points = of_method.dropna(subset=[f"{metric}_mean"]).sort_values("shots")
         if not points.empty:
-            traces += _method(points, plotly_text(names[key]), looks[key], metric)
+            traces += _method(points, called[key], looks[key], metric)
     return go.Figure({"data": traces, "layout": _layout(shots, limits)})
 
 
@@ -125,10 +122,67 @@ def _layout(shots: list[int], limits: tuple[float, float]) -> dict[str, Any]:
     return {
         "xaxis": {"type": "log", "title": {"text": "K", "standoff": 4}, "showgrid": False, **ticks},
         "yaxis": {"tickformat": ".2f", "nticks": 5, "zeroline": False, "range": limits},
-        "height": HEIGHT,
+        "hovermode": "x unified",
+        **base_layout(),
+    }
+
+
+def names(rows: pd.DataFrame) -> dict[RowKey, str]:
+    """What each row is called in a figure: its model, the options that tell it apart, its age."""
+    return {
+        (row.model, row.options, row.method_key): plotly_text(
+            " ".join(filter(None, [row.model, row.detail, row.note]))
+        )
+        for row in rows.itertuples()
+    }
+
+
+def rank_dots(standing: pd.DataFrame, rows: pd.DataFrame) -> go.Figure:
+    """Average ranks of :func:`gad.leaderboard.standings.standings`, best on top, with their intervals."""
+    looks, called = styles(rows), names(rows)
+    keys = list(standing.index)[::-1]
+    average = standing["rank"].tolist()[::-1]
+    low, high = (
+        standing["low"].fillna(standing["rank"])[::-1],
+        standing["high"].fillna(standing["rank"])[::-1],
+    )
+    marks = {
+        "x": average,
+        "y": [called[key] for key in keys],
+        "mode": "markers",
+        "marker": {"size": 11, "color": [looks[key].colour for key in keys]},
+        "error_x": {
+            "type": "data",
+            "symmetric": False,
+            "array": (high.to_numpy() - average).tolist(),
+            "arrayminus": (average - low.to_numpy()).tolist(),
+            "thickness": 1.6,
+            "width": 4,
+            "color": "#8A8A8A",
+        },
+        "customdata": [[a, b] for a, b in zip(low, high, strict=True)],
+        "hovertemplate": "%{y}: %{x:.2f} (%{customdata[0]:.2f} to %{customdata[1]:.2f})<extra></extra>",
+    }
+    among = int(standing["among"].iloc[0])
+    layout = {
+        **base_layout(height=70 + 30 * len(keys)),
+        "xaxis": {
+            "range": [among + 0.3, 0.7],
+            "dtick": max(1, among // 8),
+            "zeroline": False,
+            "title": "average rank",
+        },
+        "yaxis": {"automargin": True, "type": "category"},
+    }
+    return go.Figure({"data": [marks], "layout": layout})
+
+
+def base_layout(height: int = HEIGHT) -> dict[str, Any]:
+    """What all figures share: no background of their own, so that they follow the page, light or dark."""
+    return {
+        "height": height,
         "margin": {"l": 4, "r": 10, "t": 6, "b": 4},
         "showlegend": False,
-        "hovermode": "x unified",
         "dragmode": False,
         "paper_bgcolor": "rgba(0, 0, 0, 0)",
         "plot_bgcolor": "rgba(0, 0, 0, 0)",
@@ -139,3 +193,41 @@ def label(metric: str) -> str:
     """The metric's name with the direction that is better."""
     found = METRICS[metric]
     return f"{found.label} {'↑' if found.higher_is_better else '↓'}"
+
+
+def learning_curve(losses: list[float], smoothed: list[float]) -> go.Figure:
+    """Training loss by step, and smoothed."""
+    steps = list(range(1, len(losses) + 1))
+    traces = [
+        {"x": steps, "y": losses, "mode": "lines", "line": {"color": COLOURS[0], "width": 1}, "opacity": 0.3},
+        {"x": steps, "y": smoothed, "mode": "lines", "line": {"color": COLOURS[0], "width": 2.2}},
+    ]
+    layout = {**base_layout(), "xaxis": {"title": "step", "showgrid": False}, "yaxis": {"title": "loss"}}
+    return go.Figure(
+        {"data": [{**t, "hovertemplate": "%{y:.4f}<extra></extra>"} for t in traces], "layout": layout}
+    )
+
+
+def heat_map(differences: pd.DataFrame) -> go.Figure:
+    """Signed differences, variants x datasets: blue is above, orange below, nothing for what is missing."""
+    largest = max(0.01, float(differences.abs().max(axis=None)))
+    values = differences.astype(object).where(differences.notna(), None)
+    trace = {
+        "type": "heatmap",
+        "z": values.to_numpy().tolist(),
+        "x": [plotly_text(name) for name in differences.columns],
+        "y": [plotly_text(name) for name in differences.index],
+        "zmin": -largest,
+        "zmax": largest,
+        "colorscale": [[0, COLOURS[1]], [0.5, "rgba(140, 140, 140, 0.12)"], [1, COLOURS[0]]],
+        "texttemplate": "%{z:+.3f}",
+        "hovertemplate": "%{y} on %{x}: %{z:+.4f}<extra></extra>",
+        "xgap": 3,
+        "ygap": 3,
+    }
+    layout = {
+        **base_layout(80 + 38 * len(differences)),
+        "xaxis": {"side": "top", "type": "category", "showgrid": False, "automargin": True},
+        "yaxis": {"autorange": "reversed", "type": "category", "showgrid": False, "automargin": True},
+    }
+    return go.Figure({"data": [trace], "layout": layout})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -20,13 +21,14 @@ def style() -> str:
     return f"<style>{Path(__file__).with_name('style.css').read_text(encoding='utf-8')}</style>"
 
 
-def title() -> str:
-    """Heading of the page."""
-    return (
-        '<div class="gad"><h1>Few-shot anomaly detection</h1>'
-        '<p class="muted">Detectors that see K normal images of data they were never trained on, '
-        "under one protocol.</p></div>"
-    )
+def title(text: str, note: str) -> str:
+    """Heading of a page."""
+    return f'<div class="gad"><h1>{escape(text)}</h1><p class="muted">{escape(note)}</p></div>'
+
+
+def nothing(text: str) -> str:
+    """Said where a table or a figure would be empty."""
+    return f'<div class="gad gad-nothing">{escape(text)}</div>'
 
 
 def heading(text: str, note: str = "") -> str:
@@ -116,3 +118,53 @@ def failures(failed: pd.DataFrame) -> str:
     if len(failed) > FAILURES_SHOWN:
         items.append(f"<div>and {len(failed) - FAILURES_SHOWN} more: <code>harness status</code></div>")
     return f'<div class="gad gad-failures">{"".join(items)}</div>'
+
+
+def tracebacks(failed: pd.DataFrame) -> str:
+    """Failed parts with what they said, their traceback and last output. Text only."""
+    items = []
+    for part in failed.head(FAILURES_SHOWN).itertuples():
+        where = f"{part.model} on {part.dataset}/{part.category}, K = {part.shots}, seed {part.seed}"
+        more = "\n".join(filter(None, [part.traceback, part.output and f"last output:\n{part.output}"]))
+        story = (
+            f"<details><summary>traceback and output</summary><pre>{escape(more)}</pre></details>"
+            if more
+            else ""
+        )
+        items.append(
+            f'<div><a href="job?job={escape(part.job_id)}" target="_self"><b>{escape(where)}</b></a>, '
+            f"{part.attempts} {'attempt' if part.attempts == 1 else 'attempts'}"
+            f"<pre>{escape(part.error_type)}: {escape(part.error or 'no message')}</pre>{story}</div>"
+        )
+    if len(failed) > FAILURES_SHOWN:
+        items.append(f"<div>and {len(failed) - FAILURES_SHOWN} more: <code>harness status</code></div>")
+    return f'<div class="gad gad-failures">{"".join(items)}</div>'
+
+
+def going(fields: dict[str, Any]) -> str:
+    """Progress of one run that is alive: a bar for each stage that has something to do."""
+    bars = []
+    for stage in ("encode", "train", "score", "record"):
+        counts = fields.get(stage)
+        if isinstance(counts, dict) and _number(counts.get("total")) > 0:
+            done, total = _number(counts.get("done")), _number(counts.get("total"))
+            failed = (
+                f', <span class="bad">{_number(counts.get("failed")):g} failed</span>'
+                if counts.get("failed")
+                else ""
+            )
+            share = max(0.0, min(100.0, 100 * done / total))
+            bars.append(
+                f'<div class="bar"><small>{stage}</small><i><b style="width: {share:.1f}%"></b></i>'
+                f"<small>{done:g} of {total:g}{failed}</small></div>"
+            )
+    pace = _number(fields.get("images_per_second"))
+    said = f"{pace:.0f} images/s" if pace else ""
+    return (
+        f'<div class="gad gad-going"><p><b class="live">run {escape(fields.get("run_id", ""))}</b> '
+        f'<span class="muted">{said}</span></p>{"".join(bars)}</div>'
+    )
+
+
+def _number(value: Any) -> float:
+    return float(value) if isinstance(value, int | float) else 0.0

@@ -19,16 +19,29 @@ Stamp = tuple[int, int, int]
 
 # DuckDB shares one open database among a process's connections to the same path. Two sessions reading
 # at once could so be given the file that a rename has just replaced, hence one reader at a time.
-_ONE_READER = threading.Lock()
+ONE_READER = threading.Lock()
 _ATTEMPTS = 5
+
+
+COSTS = [
+    "method_key",
+    "dataset",
+    "shots",
+    "images",
+    "warm_seconds",
+    "cold_seconds",
+    "parameters",
+    "peak_memory_mb",
+]
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """The published results at one moment: a line for each cell, and a line for each job."""
+    """The published results at one moment: a line for each cell, for each job, and for each method's cost."""
 
     datasets: pd.DataFrame
     jobs: pd.DataFrame
+    costs: pd.DataFrame
 
     @property
     def empty(self) -> bool:
@@ -51,12 +64,12 @@ def load(results: Path) -> Snapshot:
     Raises StoreError when the database is damaged, or missing although there are files to make it from
     and no run is about to publish it.
     """
-    with _ONE_READER:
+    with ONE_READER:
         for _ in range(_ATTEMPTS):
             before = stamp(results)
             if before is None and progress(results).runs:
-                return _frames([], [])
-            found = _read(results, before) if before else _frames(read.results(results), [])
+                return _frames([], [], [])
+            found = _read(results, before) if before else _frames(read.results(results), [], [])
             if stamp(results) == before:
                 return found
             _read.cache_clear()  # it was replaced while we read: what we hold may mix two of them
@@ -86,14 +99,18 @@ def version(results: Path) -> tuple[object, ...]:
 
 @lru_cache(maxsize=4)
 def _read(results: Path, _: Stamp) -> Snapshot:
-    return _frames(read.results(results, by="dataset"), read.results(results, by="job"))
+    found = (read.results(results, by="dataset"), read.results(results, by="job"), read.costs(results))
+    return _frames(*found)
 
 
-def _frames(datasets: list[dict[str, Any]], jobs: list[dict[str, Any]]) -> Snapshot:
+def _frames(
+    datasets: list[dict[str, Any]], jobs: list[dict[str, Any]], costs: list[dict[str, Any]]
+) -> Snapshot:
     cells, found = _frame(datasets, "dataset"), _frame(jobs, "job")
     # "running" depends on the moment, not on the file: Progress tells it.
     found["status"] = found["status"].replace("running", "planned")
-    return Snapshot(cells, found)
+    spent = pd.DataFrame(costs, columns=COSTS)
+    return Snapshot(cells, found, spent)
 
 
 def _frame(rows: list[dict[str, Any]], by: read.By) -> pd.DataFrame:

@@ -36,8 +36,25 @@ METRICS = {
         Metric("auprc", "AUPRC"),
         Metric("f1_max", "F1-max"),
         Metric("fpr95", "FPR95", higher_is_better=False),
+        Metric("pixel_auroc", "pixel AUROC"),
+        Metric("pixel_auprc", "pixel AUPRC"),
+        Metric("pixel_aupro", "AUPRO"),
     )
 }
+
+
+def available(results: pd.DataFrame) -> list[str]:
+    """Metrics that any result has; those of images always.
+
+    >>> available(pd.DataFrame({"pixel_auroc_mean": [0.9], "pixel_aupro_mean": [None]}))
+    ['auroc', 'auprc', 'f1_max', 'fpr95', 'pixel_auroc']
+    """
+    return [
+        name
+        for name in METRICS
+        if not name.startswith("pixel_")
+        or (f"{name}_mean" in results and results[f"{name}_mean"].notna().any())
+    ]
 
 
 def newest_versions(results: pd.DataFrame) -> pd.DataFrame:

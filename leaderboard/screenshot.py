@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gad.harness.errors import HarnessError
-from gad.leaderboard.serve import running
+from gad.leaderboard.serve import Folders, running
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -72,14 +72,17 @@ def main() -> int:
     """Command line."""
     parser = argparse.ArgumentParser(description="Take a picture of the leaderboard.")
     parser.add_argument("--results", type=Path, required=True)
+    parser.add_argument("--data", type=Path)
+    parser.add_argument("--cache", type=Path)
+    parser.add_argument("--page", default="", help="for instance shots or job")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--width", type=int, default=1280)
     parser.add_argument("--dark", action="store_true")
     parser.add_argument("--query", default="", help="for instance k=4&metric=auprc")
     given = parser.parse_args()
     try:
-        with running(given.results) as (address, _):
-            take(f"{address}/?{given.query}", given.out, width=given.width, dark=given.dark)
+        with running(Folders(given.results, given.data, given.cache)) as (address, _):
+            take(f"{address}/{given.page}?{given.query}", given.out, width=given.width, dark=given.dark)
     except HarnessError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code

@@ -14,6 +14,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
@@ -34,9 +35,23 @@ STOP_S = 5.0
 ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  an address to listen on is not one to visit
 
 
-def command(results: Path, port: int, host: str = HOST) -> list[str]:
+@dataclass(frozen=True)
+class Folders:
+    """What is served: results, and where their images and trainings are; None where those are not shown."""
+
+    results: Path
+    data: Path | None = None
+    cache: Path | None = None
+
+    def arguments(self) -> list[str]:
+        """The same on a command line."""
+        named = {"results": self.results, "data": self.data, "cache": self.cache}
+        return [part for name, path in named.items() if path for part in (f"--{name}", str(path.absolute()))]
+
+
+def command(folders: Folders, port: int, host: str = HOST) -> list[str]:
     """The command line that serves the leaderboard of a results folder."""
-    app = Path(__file__).with_name("app.py")
+    app = Path(__file__).parent / "pages" / "app.py"
     flags = {
         "server.address": host,
         "server.port": str(port),
@@ -55,7 +70,7 @@ def command(results: Path, port: int, host: str = HOST) -> list[str]:
     options = [part for name, value in flags.items() for part in (f"--{name}", value)]
     # -P: a folder named like a package in the current directory must not hide the package.
     python = [sys.executable, "-P", "-m", "streamlit"]
-    return [*python, "run", str(app), *options, "--", "--results", str(results.absolute())]
+    return [*python, "run", str(app), *options, "--", *folders.arguments()]
 
 
 def free_port(host: str = HOST, wanted: int = PORT) -> int:
@@ -81,13 +96,13 @@ def free_port(host: str = HOST, wanted: int = PORT) -> int:
 
 @contextmanager
 def running(
-    results: Path, port: int = PORT, host: str = HOST
+    folders: Folders, port: int = PORT, host: str = HOST
 ) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
     """A server that answers: its address and process. It is stopped when the context ends."""
     found = free_port(host, port)
     # A session of its own: Ctrl-C in the terminal comes to us alone, and we stop the server in order.
     process = subprocess.Popen(
-        command(results, found, host),
+        command(folders, found, host),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         start_new_session=True,
@@ -129,11 +144,11 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
             process.wait()
 
 
-def serve(results: Path, port: int = PORT, host: str = HOST) -> int:
+def serve(folders: Folders, port: int = PORT, host: str = HOST) -> int:
     """Serve until Ctrl-C or SIGTERM, and return the exit code: 0 unless the server died by itself."""
     before = signal.signal(signal.SIGTERM, _interrupt)
     try:
-        with running(results, port, host) as (address, process):
+        with running(folders, port, host) as (address, process):
             print(f"Leaderboard: {address}", flush=True)
             return process.wait()
     except KeyboardInterrupt:

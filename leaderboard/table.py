@@ -1,93 +1,142 @@
-"""The table as HTML. Every text that comes from outside passes through :func:`escape`."""
+"""The main table as HTML. Every text that comes from outside passes through :func:`escape`."""
 
 from __future__ import annotations
 
 from itertools import groupby
-from typing import Any
+from urllib.parse import urlencode
 
-import pandas as pd
-
-from gad.leaderboard.ranking import COLUMN, METRICS, ROW
+from gad.leaderboard.board import Board, Cell, Column, Row
+from gad.leaderboard.ranking import METRICS
 from gad.leaderboard.text import escape
 
-Line = Any  # a namedtuple of DataFrame.itertuples()
+DIRECTIONS = {True: "higher is better", False: "lower is better"}
 
 
-def table(rows: pd.DataFrame, columns: pd.DataFrame, ranked: pd.DataFrame, shots: int, metric: str) -> str:
-    """The results table for one K and metric, from the frames of :mod:`gad.leaderboard.ranking`."""
-    at = {tuple(getattr(cell, name) for name in [*ROW, *COLUMN]): cell for cell in ranked.itertuples()}
-    shown = list(columns.itertuples())
-    firsts = {next(group).Index for _, group in groupby(shown, key=lambda column: column.protocol)}
-    body = "".join(_row(row, shown, firsts, at, shots, metric) for row in rows.itertuples())
-    label = f"{METRICS[metric].label} at K = {shots}"
+def table(board: Board) -> str:
+    """The results table of a board. Cells of datasets lead to what they are made of."""
+    label = f"{METRICS[board.metric].label} at K = {board.shots}"
+    firsts = _firsts(board.columns)
+    body = "".join(_row(board, i, row, firsts) for i, row in enumerate(board.rows))
     return (
         f'<div class="gad"><div class="gad-scroll" role="region" tabindex="0" aria-label="{label}">'
-        f'<table class="gad-table"><thead>{_head(shown, firsts)}</thead>'
+        f'<table class="gad-table gad-main"><thead>{_head(board.columns, firsts)}</thead>'
         f"<tbody>{body}</tbody></table></div></div>"
     )
 
 
-def _head(columns: list[Line], firsts: set[int]) -> str:
-    names = "".join(
-        f'<th scope="col"{_class("first-of-group" if column.Index in firsts else "")} '
-        f'title="{escape(column.dataset)}&#10;column key {escape(column.column_key)}" '
-        f'data-dataset="{escape(column.dataset)}">{_name(column.dataset)}{_sub(column.note, "old")}</th>'
-        for column in columns
-    )
-    return f'{_groups(columns)}<tr><th scope="col">Method</th>{names}</tr>'
+def _firsts(columns: list[Column]) -> set[int]:
+    """Places at which another group of columns begins."""
+    groups = [column.group or column.kind for column in columns]
+    return {j for j, group in enumerate(groups) if j and groups[j - 1] != group}
 
 
-def _groups(columns: list[Line]) -> str:
+def _head(columns: list[Column], firsts: set[int]) -> str:
+    names = []
+    for j, column in enumerate(columns):
+        title = escape(column.name) + (
+            f"&#10;column key {escape(column.column_key)}" if column.column_key else ""
+        )
+        data = f' data-dataset="{escape(column.name)}"' if column.kind == "dataset" else ""
+        style = _class(column.kind, "first-of-group" if j in firsts else "")
+        names.append(
+            f'<th scope="col"{style} title="{title}"{data}>{_name(column.name)}{_sub(column.note, "old")}</th>'
+        )
+    return f'{_groups(columns)}<tr><th scope="col">Method</th>{"".join(names)}</tr>'
+
+
+def _groups(columns: list[Column]) -> str:
     """A line that names the protocol above its columns; none when there is only one."""
-    found = [(name, len(list(group))) for name, group in groupby(columns, key=lambda column: column.protocol)]
-    if len(found) < 2:
+    if len({column.group for column in columns if column.group}) < 2:
         return ""
-    spans = (f'<th class="group" scope="colgroup" colspan="{n}">{escape(name)}</th>' for name, n in found)
+    found = [(name, len(list(group))) for name, group in groupby(columns, key=lambda column: column.group)]
+    spans = (
+        f'<th class="group" scope="colgroup" colspan="{n}">{escape(name)}</th>'
+        if name
+        else f'<th class="group" colspan="{n}"></th>'
+        for name, n in found
+    )
     return f"<tr><th></th>{''.join(spans)}</tr>"
 
 
-def _row(
-    row: Line, columns: list[Line], firsts: set[int], at: dict[Any, Line], shots: int, metric: str
-) -> str:
-    title = f"{escape(row.model)}&#10;options {escape(row.options)}&#10;method key {escape(row.method_key)}"
-    head = f"{_name(row.model)}{_sub(row.detail)}{_sub(row.note, 'old')}"
-    data = f'data-model="{escape(row.model)}" data-k="{shots}" data-metric="{metric}"'
-    cells = []
-    for column in columns:
-        cell = at.get((row.model, row.options, row.method_key, column.dataset, column.column_key))
-        first = "first-of-group" if column.Index in firsts else ""
-        cells.append(_cell(cell, first, f'{data} data-dataset="{escape(column.dataset)}"'))
-    return f'<tr><th scope="row" title="{title}">{head}</th>{"".join(cells)}</tr>'
+def _row(board: Board, i: int, row: Row, firsts: set[int]) -> str:
+    model, options, key = row.key
+    title = f"{escape(model)}&#10;options {escape(options)}&#10;method key {escape(key)}" if key else ""
+    head = f"{_name(row.name)}{_sub(row.detail)}{_sub(row.note, 'old')}"
+    cells = "".join(
+        _cell(board, row, column, board.cells.get((i, j)), "first-of-group" if j in firsts else "")
+        for j, column in enumerate(board.columns)
+    )
+    return f'<tr class="{row.kind}"><th scope="row" title="{title}">{head}</th>{cells}</tr>'
 
 
-def _cell(cell: Line | None, first: str, data: str) -> str:
+def _cell(board: Board, row: Row, column: Column, cell: Cell | None, first: str) -> str:
     if cell is None:
-        return f'<td{_class(first, "absent")} title="no run asked for this">·</td>'
-    place = {1: "best", 2: "second"}.get(cell.rank, "") if pd.notna(cell.rank) else ""
-    known = pd.notna(cell.mean)
-    value = f' data-value="{cell.mean!r}"' if known else ""
-    mean = f"{cell.mean:.3f}" if known else "—"
-    spread = f"± {cell.std:.3f}" if pd.notna(cell.std) else ""
-    n = f'<span class="n">n={cell.n}</span>' if known else ""
+        why = "no run asked for this" if row.kind == "measured" and column.kind == "dataset" else "no figure"
+        mark = "·" if row.kind == "measured" else ""
+        return f'<td{_class(first, column.kind, "absent")} title="{why}">{mark}</td>'
+    figure = cell.figure
+    place = {1: "best", 2: "second"}.get(figure.place, "")
+    style = _class(first, column.kind, place, "" if figure.complete else "incomplete")
+    inner = f'<span class="mean">{_mean(cell)}</span>{_spread(cell)}{_versus(cell)}{_badges(column, cell)}'
+    if row.kind == "measured" and column.kind == "dataset":
+        inner = f'<a href="{escape(_address(board, row, column))}" target="_self">{inner}</a>'
+    return f'<td{style}{_data(board, row, column, cell)} title="{_title(row, column, cell)}">{inner}</td>'
+
+
+def _address(board: Board, row: Row, column: Column) -> str:
+    fields = {"dataset": column.name, "column": column.column_key, "method": row.key[2], "k": board.shots}
+    return f"dataset?{urlencode({**fields, 'metric': board.metric}, errors='replace')}"
+
+
+def _data(board: Board, row: Row, column: Column, cell: Cell) -> str:
+    """What tests and scripts find a measured number by."""
+    if row.kind != "measured" or column.kind != "dataset":
+        return ""
+    mean = cell.figure.mean
+    value = f' data-value="{mean!r}"' if mean is not None else ""
     return (
-        f"<td{_class(first, place, '' if cell.complete else 'incomplete')} {data}{value} "
-        f'data-key="{escape(cell.method_key)}" title="{_title(cell)}"><span class="mean">{mean}</span>'
-        f'<span class="spread">{spread}{n}</span>{_badges(cell)}</td>'
+        f' data-model="{escape(row.key[0])}" data-k="{board.shots}" data-metric="{board.metric}" '
+        f'data-dataset="{escape(column.name)}" data-key="{escape(row.key[2])}"{value}'
     )
 
 
-def _title(cell: Line) -> str:
-    value = f"{cell.mean:.6f}" if pd.notna(cell.mean) else "no value"
-    spread = f" ± {cell.std:.6f}" if pd.notna(cell.std) else ""
-    keys = f"method key {escape(cell.method_key)}&#10;column key {escape(cell.column_key)}"
-    return f"{value}{spread}&#10;{cell.n} of {cell.planned} seeds done, {cell.failed} failed&#10;{keys}"
+def _mean(cell: Cell) -> str:
+    figure = cell.figure
+    return "—" if figure.mean is None else f"{figure.mean:.{figure.digits}f}"
 
 
-def _badges(cell: Line) -> str:
-    if cell.complete:
-        return "" if pd.notna(cell.mean) else '<span class="badge">not defined</span>'
+def _spread(cell: Cell) -> str:
+    figure = cell.figure
+    spread = f"± {figure.std:.3f}" if figure.std is not None else ""
+    n = f'<span class="n">n={figure.n}</span>' if figure.n is not None and figure.mean is not None else ""
+    return f'<span class="spread">{spread}{n}</span>' if spread or n else ""
+
+
+def _versus(cell: Cell) -> str:
+    """The difference to what was published; a mark where it is more than chance would give."""
+    if cell.versus is None:
+        return ""
+    style = {True: "beyond", False: "within", None: "within"}[cell.beyond]
+    return f'<span class="versus {style}">{cell.versus:+.3f}{" !" if cell.beyond else ""}</span>'
+
+
+def _title(row: Row, column: Column, cell: Cell) -> str:
+    lines = []
+    figure = cell.figure
+    if row.kind == "measured" and column.kind == "dataset":
+        spread = f" ± {figure.std:.6f}" if figure.std is not None else ""
+        lines.append(f"{figure.mean:.6f}{spread}" if figure.mean is not None else "no value")
+        lines.append(f"{figure.n} of {figure.planned} seeds done, {cell.failed} failed")
+        lines += [f"method key {row.key[2]}", f"column key {column.column_key}"]
+    return "&#10;".join(escape(line) for line in [*lines, *cell.words.splitlines()])
+
+
+def _badges(column: Column, cell: Cell) -> str:
+    if cell.figure.complete:
+        return "" if cell.figure.mean is not None else '<span class="badge">not defined</span>'
+    what = "seeds" if column.kind == "dataset" else "datasets"
     failed = f'<span class="badge bad">{cell.failed} failed</span>' if cell.failed else ""
-    return f'<span class="badge">{cell.n}/{cell.planned} seeds</span>{failed}'
+    return f'<span class="badge">{cell.figure.n}/{cell.figure.planned} {what}</span>{failed}'
 
 
 def _name(text: str) -> str:

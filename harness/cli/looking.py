@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
+from gad.harness.cli import tables
 from gad.harness.cli.common import (
     CACHE,
     DATA,
@@ -51,6 +52,12 @@ def results(
             "of maps against masks; costs: seconds an image, parameters, memory."
         ),
     ] = None,
+    format_: Annotated[
+        tables.Format | None,
+        typer.Option("--format", help="The leaderboard's table: methods by datasets, for each K."),
+    ] = None,
+    shots: Annotated[int | None, typer.Option(min=0, help="With --format: only this K.")] = None,
+    metric: Annotated[str, typer.Option(help="With --format: auroc, auprc, f1_max or fpr95.")] = "auroc",
     as_json: AsJson = False,
 ) -> None:
     """The stored results."""
@@ -61,6 +68,10 @@ def results(
 
         show(results, as_json)
         return
+    if format_ is not None:
+        tables.print_board(results, format_.value, shots, metric)
+        return
+
     if layout is not None:
         from gad.harness.cli import layouts
 
@@ -130,6 +141,8 @@ def status_counts(states: Iterable[str]) -> dict[str, int]:
 
 def leaderboard(
     results: ResultsDir = RESULTS,
+    data: DataDir = DATA,
+    cache: CacheDir = CACHE,
     port: Annotated[
         int, typer.Option(min=1, max=65535, help="Port; the next free one if it is taken.")
     ] = 8501,
@@ -138,9 +151,9 @@ def leaderboard(
     ] = "127.0.0.1",
 ) -> None:
     """Serve the leaderboard in a browser."""
-    from gad.leaderboard.serve import serve
+    from gad.leaderboard.serve import Folders, serve
 
-    raise typer.Exit(serve(results, port=port, host=host))
+    raise typer.Exit(serve(Folders(results, data, cache), port=port, host=host))
 
 
 @database.callback()

@@ -11,7 +11,19 @@ from typing import Annotated, NoReturn
 try:
     import typer
 
-    from gad.harness.cli import cache, data, exporting, grids, looking, models, prompts, score, status, train
+    from gad.harness.cli import (
+        cache,
+        data,
+        exporting,
+        grids,
+        looking,
+        models,
+        prompts,
+        score,
+        status,
+        tables,
+        train,
+    )
     from gad.harness.errors import HarnessError
 except KeyboardInterrupt:  # these imports are most of the time before run() can say it
     print("interrupted", file=sys.stderr)
@@ -39,6 +51,8 @@ app.command()(score.score)
 app.command()(train.train)
 app.command()(status.status)
 app.command()(looking.results)
+app.command()(tables.export)
+app.command()(tables.diff)
 app.command()(looking.leaderboard)
 app.command()(looking.doctor)
 

@@ -71,6 +71,7 @@ def _pass(layout: Layout) -> Ingested:
         connection.execute("BEGIN")
         _take_in(connection, layout, done)
         if done.records or done.runs or done.dropped:
+            database.make_aggregates(connection)
             database.new_generation(connection)
         connection.execute("COMMIT")
         current = database.generation(connection)

@@ -32,6 +32,8 @@ COLUMNS: dict[By, str] = {
     "n_anomalous, auroc, auprc, f1_max, fpr95, pixel_auroc, pixel_auprc, pixel_aupro, "
     "seconds, error, part_id, method_key, column_key",
 }
+# What was added up when results were recorded, and the view that says the same where it was not.
+TABLE: dict[By, str] = {"dataset": "dataset_cells", "job": "job_cells", "category": "category_cells"}
 VIEW: dict[By, str] = {"dataset": "dataset_results", "job": "job_results", "category": "category_results"}
 ORDER: dict[By, str] = {
     "dataset": "model, options, dataset, shots, last_run",
@@ -95,6 +97,17 @@ def query(
     return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
 
+def has_table(connection: duckdb.DuckDBPyConnection, name: str) -> bool:
+    """Whether the database holds a table: one published by an earlier version may lack it."""
+    found = connection.execute("SELECT 1 FROM duckdb_tables() WHERE table_name = ?", [name]).fetchone()
+    return found is not None
+
+
+def source(connection: duckdb.DuckDBPyConnection, by: By) -> str:
+    """Where to read one level of results from."""
+    return TABLE[by] if has_table(connection, TABLE[by]) else VIEW[by]
+
+
 def results(results_folder: Path, by: By = "dataset") -> list[dict[str, Any]]:
     """All results at one level, with "running" told from "planned".
 
@@ -105,7 +118,8 @@ def results(results_folder: Path, by: By = "dataset") -> list[dict[str, Any]]:
     ):
         return []
     with connect(results_folder) as connection:
-        rows = query(connection, f"SELECT {COLUMNS[by]} FROM {VIEW[by]} ORDER BY {ORDER[by]}")  # noqa: S608
+        found = source(connection, by)
+        rows = query(connection, f"SELECT {COLUMNS[by]} FROM {found} ORDER BY {ORDER[by]}")  # noqa: S608
     if by != "dataset":
         running = live.running_jobs(results_folder)
         for row in rows:
@@ -184,7 +198,8 @@ def costs(results_folder: Path) -> list[dict[str, Any]]:
     there; ``cold_seconds``: with decoding and encoding, None where that was not seen), ``parameters``,
     ``peak_memory_mb``, ``threads``, and how many parts and images that is taken from."""
     with connect(results_folder) as connection:
-        return query(connection, "FROM dataset_costs ORDER BY model, options, dataset, shots, method_key")
+        found = "cost_cells" if has_table(connection, "cost_cells") else "dataset_costs"
+        return query(connection, f"FROM {found} ORDER BY model, options, dataset, shots, method_key")
 
 
 def is_current(results_folder: Path) -> bool:

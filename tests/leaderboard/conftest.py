@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import raws
 
-from gad.harness import ids
-from gad.harness.nouns import Grid, Job, ModelChoice, Part
+from gad.datasets import prepare
+from gad.harness import ids, manifest
+from gad.harness.nouns import Grid, Job, ModelChoice, Part, Sample
 from gad.harness.store import ingest, runs, segments
 from gad.harness.store.layout import Layout
 from gad.harness.store.records import PartRecord
+from gad.leaderboard import screenshot
 
+HOSTILE = "<img src=x onerror=window.hacked=1>"
 LABELS = (0,) * 12 + (1,) * 12
 
 
@@ -24,6 +29,7 @@ class Folder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.prepared: dict[str, manifest.Prepared] = {}
         Layout(path).make()
 
     def plan(
@@ -36,35 +42,41 @@ class Folder:
         options: dict[str, Any] | None = None,
         protocol: Any = "industrial",
         categories: tuple[str, ...] = ("one", "two"),
+        training_seeds: tuple[int | None, ...] = (None,),
         code: str = "1",
         data: str = "1",
     ) -> tuple[Job, ...]:
         """Write a run that asks for these jobs; ``code`` and ``data`` make other keys."""
         choice = ModelChoice(name=model, options=options or {})
+        known = self.prepared.get(dataset)
+        if known:
+            categories = tuple(c.category for c in known.categories)
         method = ids.digest([model, choice.options, code])[:20]
         column = ids.digest([dataset, data])[:20]
         jobs = tuple(
             Job(
-                job_id=ids.digest([method, column, k, seed])[:20],
+                job_id=ids.digest([method, column, k, seed, training])[:20],
                 model=choice,
                 dataset=dataset,
                 protocol=protocol,
                 shots=k,
                 seed=seed,
+                training_seed=training,
                 method_key=method,
                 column_key=column,
                 parts=tuple(
                     Part(
-                        part_id=ids.digest([method, column, k, seed, name])[:20],
+                        part_id=ids.digest([method, column, k, seed, training, name])[:20],
                         category=name,
                         text=name,
-                        prompts=(),
+                        prompts=self.train(dataset, name)[:k],
                     )
                     for name in categories
                 ),
             )
             for k in shots
             for seed in seeds
+            for training in training_seeds
         )
         grid = Grid(
             name="test",
@@ -77,10 +89,10 @@ class Folder:
             self.path,
             grid=grid,
             jobs=jobs,
-            method_fields={method: {}},
-            column_fields={column: {}},
-            environment={},
-            command="test",
+            method_fields={method: {"options": choice.options, "source": code}},
+            column_fields={column: {"fingerprint": known.fingerprint if known else data}},
+            environment={"python": "3"},
+            command="harness submit --grid 'my grid.yaml'",
             version="0",
         )
         return jobs
@@ -95,16 +107,35 @@ class Folder:
     def publish(self) -> None:
         ingest.ingest_all(self.path)
 
-    @staticmethod
-    def _part(job: Job, part: Part, quality: float, error: str) -> PartRecord:
-        noise = np.random.default_rng(int(part.part_id[:8], 16)).normal(size=len(LABELS))
+    def prepare(self, raw: Path, data: Path) -> manifest.Prepared:
+        """Prepare a folder in MVTec layout; what is planned on its name then has its images."""
+        found = prepare.prepare(str(raw), None, data)
+        self.prepared[found.name] = found
+        return found
+
+    def train(self, dataset: str, category: str) -> tuple[str, ...]:
+        return tuple(sample.id for sample in self._samples(dataset, category, "train"))
+
+    def _samples(self, dataset: str, category: str, split: str) -> list[Sample]:
+        known = self.prepared.get(dataset)
+        return manifest.read_samples(known, category=category, split=split) if known else []
+
+    def _part(self, job: Job, part: Part, quality: float, error: str) -> PartRecord:
+        samples = self._samples(job.dataset, part.category, "test")
+        labels = tuple(s.label for s in samples) or LABELS
+        noise = np.random.default_rng(int(part.part_id[:8], 16)).normal(size=len(labels))
         scored = {
-            "sample_ids": tuple(f"{i}.png" for i in range(len(LABELS))),
-            "labels": LABELS,
-            "defects": ("",) * len(LABELS),
-            "scores": tuple((noise + quality * np.asarray(LABELS)).tolist()),
+            "sample_ids": tuple(s.id for s in samples) or tuple(f"{i}.png" for i in range(len(labels))),
+            "labels": labels,
+            "defects": tuple(s.defect for s in samples) or ("",) * len(labels),
+            "scores": tuple((noise + quality * np.asarray(labels)).tolist()),
         }
-        failed = {"error_type": "ModelError", "error": error, "traceback": "", "output": ""}
+        failed = {
+            "error_type": "ModelError",
+            "error": error,
+            "traceback": f"Traceback: {error}",
+            "output": f"said {error}",
+        }
         return PartRecord(
             part_id=part.part_id,
             status="failed" if error else "done",
@@ -115,9 +146,13 @@ class Folder:
             options=json.dumps(job.model.options, sort_keys=True),
             shots=job.shots,
             seed=job.seed,
+            training_seed=job.training_seed,
             method_key=job.method_key,
-            prompts=(),
-            ended=1.0,
+            prompts=part.prompts,
+            started=1.0,
+            ended=2.0,
+            seconds=0.5,
+            peak_memory_mb=100.0,
             **(failed if error else scored),
         )
 
@@ -132,3 +167,50 @@ def folder(tmp_path: Path) -> Folder:
 def make_folder(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Folder]:
     """Makes results folders for fixtures that live longer than a test."""
     return lambda: Folder(tmp_path_factory.mktemp("leaderboard") / "results")
+
+
+@dataclass(frozen=True)
+class Site:
+    """A results folder with something for every page, and the data of one of its datasets."""
+
+    folder: Folder
+    data: Path
+    raw: Path
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
+    """Variants of one method and two others on a prepared dataset and two more; a part that failed; hostile names."""
+    root = tmp_path_factory.mktemp("site")
+    folder, raw = Folder(root / "results"), raws.mvtec(root / "parts", "bolt", "nut")
+    folder.prepare(raw, root / "data")
+    for quality, parts in ((1.5, "TPI"), (1.0, "TP"), (0.5, "P")):
+        options = {"components": parts, "residual": "subtract"}
+        for dataset in ("parts", "digits-one-vs-all"):
+            trained = folder.plan("inctrl", dataset, options=options, shots=(2, 4), training_seeds=(8, 9))
+            folder.record(*trained, quality=quality)
+    for dataset, protocol in (
+        ("parts", "industrial"),
+        ("digits-one-vs-all", "one-vs-all"),
+        (HOSTILE, "medical"),
+    ):
+        folder.record(*folder.plan("knn", dataset, shots=(2, 4), protocol=protocol))
+        *most, last = folder.plan(HOSTILE, dataset, shots=(2, 4), protocol=protocol)
+        folder.record(*most, quality=0.7)
+        folder.record(last, error=f"it broke {HOSTILE}")
+    return Site(folder, root / "data", raw)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """A headless Chromium for all pages; skipped where there is none."""
+    sync_api = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
+    with sync_api.sync_playwright() as playwright:
+        try:
+            found = playwright.chromium.launch(
+                executable_path=screenshot.find_browser(), args=list(screenshot.ARGUMENTS)
+            )
+        except sync_api.Error as error:
+            pytest.skip(f"no Chromium: {error.message.splitlines()[0]}")
+        yield found
+        found.close()

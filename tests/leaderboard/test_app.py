@@ -10,7 +10,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from gad.harness.store import live
-from gad.leaderboard import app
+from gad.leaderboard.pages import app
 
 HOSTILE = "<img src=x onerror=alert(1)>"
 
@@ -19,9 +19,11 @@ HOSTILE = "<img src=x onerror=alert(1)>"
 def show(folder, monkeypatch):
     """Runs the page on the folder, with query parameters."""
 
-    def run(**query: str) -> AppTest:
+    def run(page_name: str = "", **query: str | list[str]) -> AppTest:
         monkeypatch.setattr(sys, "argv", ["app.py", "--results", str(folder.path)])
         page = AppTest.from_file(str(Path(app.__file__)), default_timeout=20)
+        if page_name:
+            page.switch_page(f"{page_name}.py")
         for name, value in query.items():
             page.query_params[name] = value
         page.run()
@@ -57,9 +59,8 @@ def test_damaged_database_is_told_without_a_traceback(show, folder) -> None:
 def test_one_job_of_one_model(show, folder) -> None:
     job, *_ = folder.plan("a", "d", seeds=(0,))
     folder.record(job)
-    page = show()
-    assert "<b>1</b> of 1 jobs done" in text(page)
-    assert len(page.get("plotly_chart")) == 1
+    assert "<b>1</b> of 1 jobs done" in text(show())
+    assert len(show("shots").get("plotly_chart")) == 1
 
 
 def test_a_run_going_on_is_told(show, folder) -> None:
@@ -87,7 +88,18 @@ def test_choosing_k_and_metric_changes_the_table_and_the_address(show, folder) -
 def test_the_address_chooses_and_nonsense_in_it_does_not(show, folder) -> None:
     folder.record(*folder.plan("a", "d", shots=(2, 4)))
     assert 'data-k="4" data-metric="fpr95"' in text(show(k="4", metric="fpr95"))
-    assert 'data-k="2" data-metric="auroc"' in text(show(k="<b>", metric="nonsense"))
+    found = text(show(k="<b>", metric="nonsense"))
+    assert 'data-k="2" data-metric="auroc"' in found
+    assert "<code>k = &lt;b&gt;</code>, which is not here; shown instead: 2." in found
+    assert "<code>metric = nonsense</code>" in found
+
+
+def test_a_note_goes_when_somebody_chooses(show, folder) -> None:
+    folder.record(*folder.plan("a", "d", shots=(2, 4)))
+    page = show(k="7")
+    assert "k = 7" in text(page.run())
+    page.segmented_control(key="k").select(4).run()
+    assert "k = 7" not in text(page)
 
 
 def test_a_new_k_keeps_the_choice(show, folder) -> None:
@@ -97,6 +109,7 @@ def test_a_new_k_keeps_the_choice(show, folder) -> None:
     page.run()
     assert page.segmented_control(key="k").options == ["2", "4"]
     assert page.segmented_control(key="k").value == 4
+    assert "gad gad-note" not in text(page)
 
 
 def test_the_choice_outlives_a_moment_without_a_database(show, folder) -> None:
@@ -135,7 +148,7 @@ def test_incomplete_and_failed_cells(show, folder) -> None:
     assert "2/3 seeds" in found
     assert "1 failed" in found
     assert "it broke &lt;img" in found
-    assert page.expander[0].label == "Failed jobs"
+    assert [box.label for box in page.expander] == ["Columns and rows", "Failed jobs"]
 
 
 def test_hostile_names_never_become_markup(show, folder) -> None:
@@ -143,4 +156,6 @@ def test_hostile_names_never_become_markup(show, folder) -> None:
     page = show()
     assert "<img" not in text(page)
     assert "&lt;img src=x onerror=alert(1)&gt;" in text(page)
-    assert "<img" not in page.get("plotly_chart")[0].proto.spec
+    shots = show("shots")
+    assert "<img" not in text(shots)
+    assert "<img" not in shots.get("plotly_chart")[0].proto.spec

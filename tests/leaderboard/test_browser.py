@@ -7,26 +7,10 @@ import time
 import pytest
 
 from gad.harness.store import read
-from gad.leaderboard import screenshot
-from gad.leaderboard.serve import running
-
-sync_api = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
+from gad.leaderboard.serve import Folders, running
 
 HOSTILE = "<img src=x onerror=window.hacked=1>"
 VALUES = "cells => cells.map(c => [c.dataset.model, c.dataset.dataset, c.dataset.value, c.innerText])"
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with sync_api.sync_playwright() as playwright:
-        try:
-            found = playwright.chromium.launch(
-                executable_path=screenshot.find_browser(), args=list(screenshot.ARGUMENTS)
-            )
-        except sync_api.Error as error:
-            pytest.skip(f"no Chromium: {error.message.splitlines()[0]}")
-        yield found
-        found.close()
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +20,7 @@ def served(make_folder):
     for model, quality in (("knn", 1.5), (HOSTILE, 0.5)):
         for dataset in ("screws", HOSTILE):
             folder.record(*folder.plan(model, dataset, shots=(2, 4)), quality=quality)
-    with running(folder.path) as (address, _):
+    with running(Folders(folder.path)) as (address, _):
         yield folder, address
 
 
@@ -52,7 +36,7 @@ def page(browser, served):
 
 
 def on_screen(page) -> dict[tuple[str, str], tuple[float, str]]:
-    cells = page.locator(".gad-table td").evaluate_all(VALUES)
+    cells = page.locator(".gad-table td[data-model]").evaluate_all(VALUES)
     return {(model, dataset): (float(value), text) for model, dataset, value, text in cells}
 
 

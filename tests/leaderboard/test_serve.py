@@ -18,8 +18,8 @@ from gad.leaderboard import serve
 SERVE = """
 import sys
 from pathlib import Path
-from gad.leaderboard.serve import serve
-sys.exit(serve(Path(sys.argv[1])))
+from gad.leaderboard.serve import Folders, serve
+sys.exit(serve(Folders(Path(sys.argv[1]))))
 """
 # Straight to this machine, whatever proxy the environment names.
 OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -31,11 +31,11 @@ def test_importing_it_is_light() -> None:
 
 
 def test_command_is_local_and_silent(tmp_path) -> None:
-    found = serve.command(tmp_path, 1234)
+    found = serve.command(serve.Folders(tmp_path, data=tmp_path / "data"), 1234)
     assert found[found.index("--server.address") + 1] == "127.0.0.1"
     assert found[found.index("--server.port") + 1] == "1234"
     assert found[found.index("--browser.gatherUsageStats") + 1] == "false"
-    assert found[-2:] == ["--results", str(tmp_path)]
+    assert found[-4:] == ["--results", str(tmp_path), "--data", str(tmp_path / "data")]
     assert Path(found[found.index("run") + 1]).is_file()
 
 

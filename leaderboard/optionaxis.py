@@ -1,0 +1,119 @@
+"""Any option of any model as the axis of an ablation. Pure: frames in, frames out."""
+
+from __future__ import annotations
+
+import json
+
+import pandas as pd
+
+from gad.leaderboard import ablation, ranking
+from gad.leaderboard.ranking import METRICS, ROW
+from gad.leaderboard.sheet import Figure, Sheet, Value
+
+TABLE_3 = "components and residual"
+FULL = "T + P + I"
+
+
+def axes(results: pd.DataFrame) -> list[str]:
+    """What can be varied: the paper's parts where there are two variants, then every ``model: option``.
+
+    An option counts where two rows of a model differ in it and agree in all others.
+
+    >>> results = pd.DataFrame({"model": "knn", "method_key": ["x", "y"], "last_run": "1",
+    ...     "options": ['{"k": 1, "norm": "l2"}', '{"k": 5, "norm": "l2"}']})
+    >>> axes(results)
+    ['knn: k']
+    """
+    found = []
+    if ablation.variants(results).duplicated("family").any():
+        found.append(TABLE_3)
+    newest = ranking.newest_versions(results).drop_duplicates(ROW)
+    for model, own in newest.groupby("model"):
+        names = sorted({name for options in own["options"] for name in ranking.parse_options(options)})
+        found += [
+            f"{model}: {n}" for n in names if variants(results, f"{model}: {n}").duplicated("family").any()
+        ]
+    return found
+
+
+def variants(results: pd.DataFrame, axis: str) -> pd.DataFrame:
+    """Rows along an axis as :func:`gad.leaderboard.ablation.variants` gives them: with ``variant, family``."""
+    if axis == TABLE_3:
+        return ablation.variants(results)
+    model, _, name = axis.partition(": ")
+    of_model = results[results["model"] == model]
+    rows = ranking.newest_versions(of_model).drop_duplicates(ROW)[ROW]
+    lines = []
+    for row in rows.itertuples(index=False):
+        options = ranking.parse_options(row.options)
+        if name in options:
+            rest = {key: value for key, value in options.items() if key != name}
+            value = options[name]
+            lines.append((*row, f"{name} = {json.dumps(value)}", json.dumps(rest, sort_keys=True), value))
+    frame = pd.DataFrame(lines, columns=[*ROW, "variant", "family", "value"])
+    sizes = frame.groupby("family")["family"].transform("size")
+    order = frame["value"].map(
+        lambda v: (isinstance(v, str), v if isinstance(v, str | int | float) else str(v))
+    )
+    frame = frame.assign(size=-sizes, order=order).sort_values(["size", "family", "order"], kind="stable")
+    return frame[[*ROW, "variant", "family"]].reset_index(drop=True)
+
+
+def sheet(cells: pd.DataFrame, averages: pd.DataFrame, reference: str, shots: int, metric: str) -> Sheet:
+    """Variants by domains and datasets; under each mean its difference to ``reference``'s."""
+    columns = [(d, averages[averages["domain"] == d]) for d in dict.fromkeys(averages["domain"])]
+    datasets = [(d, cells[cells["dataset"] == d]) for d in dict.fromkeys(cells["dataset"])]
+    lines: list[list[Value]] = []
+    for variant in dict.fromkeys(cells["variant"]):
+        line: list[Value] = [variant]
+        for _, own in columns:
+            line += _pair(own, variant, reference, "n", "of")
+        for _, own in datasets:
+            line += _pair(own, variant, reference, "n", "planned")
+        lines.append(line)
+    names = [n for domain, _ in columns for n in (f"{domain} (mean)", "Δ")]
+    names += [n for dataset, _ in datasets for n in (dataset, "Δ")]
+    label = METRICS[metric].label
+    note = f"Δ: difference to {reference}. Domain means are over complete datasets only."
+    return Sheet(f"{label} at K = {shots}", ["variant", *names], lines, note)
+
+
+def _pair(own: pd.DataFrame, variant: str, reference: str, n: str, planned: str) -> list[Value]:
+    at = {line.variant: line for line in own.itertuples()}
+    line, base = at.get(variant), at.get(reference)
+    if line is None:
+        return [None, None]
+    std = getattr(line, "std", float("nan"))
+    place = int(line.rank) if pd.notna(line.rank) and line.rank <= 2 else 0
+    figure = Figure(
+        None if pd.isna(line.mean) else float(line.mean),
+        None if pd.isna(std) else float(std),
+        int(getattr(line, n)),
+        int(getattr(line, planned)),
+        place,
+    )
+    known = base is not None and variant != reference and line.complete and base.complete
+    return [figure, Figure(float(line.mean - base.mean), signed=True) if known and base is not None else None]
+
+
+def matrix(cells: pd.DataFrame, reference: str) -> pd.DataFrame:
+    """Differences of complete cells to ``reference``'s, variants x datasets.
+
+    >>> cells = pd.DataFrame({"variant": ["P", "all"], "dataset": "d", "mean": [0.6, 0.9], "complete": True})
+    >>> matrix(cells, "all").round(6).to_dict()
+    {'d': {'P': -0.3, 'all': 0.0}}
+    """
+    known = cells.assign(mean=cells["mean"].where(cells["complete"]))
+    wide = known.pivot(index="variant", columns="dataset", values="mean")
+    wide = wide.reindex(
+        index=list(dict.fromkeys(cells["variant"])), columns=list(dict.fromkeys(cells["dataset"]))
+    )
+    return wide - wide.loc[reference]
+
+
+def family_name(family: str, families: list[str]) -> str:
+    """A family by the options in which it differs from the others."""
+    parsed = {other: ranking.parse_options(other) for other in families}
+    own = parsed[family]
+    names = [n for n in own if any(p.get(n) != own[n] for p in parsed.values())]
+    return ", ".join(f"{n} = {own[n]}" for n in names) or "all options alike"

@@ -1,0 +1,132 @@
+"""Job: everything recorded of one job, the command that runs it again, and what differs from another."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+
+import pandas as pd
+import streamlit as st
+
+from gad.harness.errors import UsageError
+from gad.harness.store import jobdiff
+from gad.leaderboard import choices, details, figures, pieces, queries, shell, trainingcurves
+from gad.leaderboard.sheet import Sheet
+from gad.leaderboard.text import escape, visible
+
+if TYPE_CHECKING:
+    from gad.leaderboard.serve import Folders
+
+NONE = "none"
+
+
+def show(folders: Folders, snapshot: queries.Snapshot) -> None:
+    """Choose a job, and all about it."""
+    jobs = snapshot.jobs
+    names = {job.job_id: job_name(job) for job in jobs.itertuples()}
+    job_id = choices.one("job", "Job", list(names), lambda key: names[key])
+    (line,) = jobs[jobs["job_id"] == job_id].itertuples()
+    (planned,) = details.job(folders.results, job_id).itertuples()
+    st.html(summary(line, planned))
+    run = details.ask(folders.results, "SELECT * FROM runs WHERE run_id = ?", (planned.last_run,))
+    st.html(pieces.heading("Run it again"))
+    st.code(rerun(line, run["command"].iloc[0] if len(run) else ""), language="sh")
+    failed = details.failures(folders.results, job_id)
+    if len(failed):
+        st.html(pieces.heading("What failed") + pieces.tracebacks(failed))
+    show_parts(folders, job_id, line)
+    show_training(folders, line)
+    fields = jobdiff.fields(folders.results, jobdiff.find(folders.results, job_id))
+    kept = [[name, value] for name, value in fields.items() if not name.startswith("prompts.")]
+    with st.expander("Options, keys and environment", expanded=False):
+        shell.show_sheet(Sheet("Everything its keys are made of", ["field", "value"], kept), f"job-{job_id}")
+    show_difference(folders, names, job_id)
+
+
+def job_name(job: Any) -> str:
+    training = "" if pd.isna(job.training_seed) else f"/training{int(job.training_seed)}"
+    return visible(f"{job.model}/{job.dataset}/K{job.shots}/seed{job.seed}{training} · {job.job_id[:6]}")
+
+
+def summary(job: Any, planned: Any) -> str:
+    """Status, metrics and where the numbers lead."""
+    values = [("AUROC", job.auroc), ("AUPRC", job.auprc), ("F1-max", job.f1_max), ("FPR95", job.fpr95)]
+    shown = "".join(
+        f"<span><small>{name}</small><b>{'—' if pd.isna(value) else f'{value:.4f}'}</b></span>"
+        for name, value in values
+    )
+    seed = str(job.seed) if pd.isna(job.training_seed) else f"{job.seed}, training {int(job.training_seed)}"
+    asked = {"dataset": job.dataset, "column": job.column_key, "method": job.method_key, "k": job.shots}
+    link = escape(f"dataset?{urlencode({**asked, 'seed': seed}, errors='replace')}")
+    return (
+        f'<div class="gad gad-figures"><span><small>status</small><b>{escape(job.status)}</b></span>{shown}'
+        f"<span><small>parts</small><b>{job.n_done} of {job.n_parts}</b></span></div>"
+        f'<div class="gad"><p class="muted">{escape(planned.name)}, first asked for by run '
+        f"{escape(planned.first_run)}, "
+        f'last by {escape(planned.last_run)}. <a href="{link}" target="_self">Its images</a></p></div>'
+    )
+
+
+def rerun(job: Any, command: str) -> str:
+    """The command of its run, narrowed to this job."""
+    words = shlex.split(command) if command else []
+    grid = next((words[i + 1] for i, word in enumerate(words[:-1]) if word in ("--grid", "-g")), "GRID")
+    only = f"model={job.model},dataset={job.dataset},shots={job.shots},seed={job.seed}"
+    again = " --retry-failed" if job.status == "failed" else ""
+    return visible(f"harness submit --grid {shlex.quote(grid)} --only {shlex.quote(only)}{again}")
+
+
+def show_parts(folders: Folders, job_id: str, job: Any) -> None:
+    """Parts with their time and memory."""
+    parts = details.parts(folders.results, job_id)
+    lines = [
+        [p.category, p.status, p.seconds, int(p.images or 0), p.peak_memory_mb, p.attempts, p.threads, p.node]
+        for p in parts.itertuples()
+    ]
+    columns = ["category", "status", "seconds", "images", "peak memory (MB)", "attempts", "threads", "node"]
+    shell.show_sheet(Sheet("Parts", columns, lines), f"parts-{job_id}")
+
+
+def show_training(folders: Folders, job: Any) -> None:
+    """The learning curve, where the cache still has it."""
+    if pd.isna(job.training_seed):
+        return
+    seed = int(job.training_seed)
+    stories = trainingcurves.of(folders.cache, json.loads(job.options), int(job.shots), seed)
+    st.html(pieces.heading("Learning curve", "Loss of every step, and its mean over the last 20."))
+    if not stories:
+        st.html(
+            pieces.nothing("The cache has no training with these options: it was pruned, or lies elsewhere.")
+        )
+    for story in stories:
+        figure = figures.learning_curve(story["losses"], trainingcurves.smooth(story["losses"]))
+        st.html(
+            pieces.panel_title(
+                f"on {story['auxiliary']}", f"{len(story['losses'])} steps, {story['seconds']:.0f} s"
+            )
+        )
+        shell.chart(figure, f"training {story['id']}", f"Training loss on {visible(story['auxiliary'])}")
+
+
+def show_difference(folders: Folders, names: dict[str, str], job_id: str) -> None:
+    """What differs from another job."""
+    others = [NONE, *(key for key in names if key != job_id)]
+    other = choices.one("other", "Compare with job", others, lambda key: names.get(key, "no other"))
+    if other == NONE:
+        return
+    try:
+        found = jobdiff.difference(folders.results, job_id, other)
+    except UsageError as error:
+        st.html(pieces.nothing(error.message))
+        return
+    lines = [list(line) for line in found]
+    sheet = Sheet(
+        "What differs", ["field", names[job_id], names[other]], lines, f"harness diff {job_id} {other}"
+    )
+    shell.show_sheet(sheet, f"diff-{job_id}-{other}")
+
+
+if __name__ == "__main__":
+    shell.page("Job", "One model on one dataset at one K and seed: all that is recorded.", show)

@@ -1,0 +1,69 @@
+"""Averages over datasets, which only complete methods have: by protocol group, and of ranks."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from gad.leaderboard import significance
+from gad.leaderboard.ranking import COLUMN, METRICS, ROW, TIE_DIGITS
+from gad.leaderboard.sheet import Figure
+
+Key = tuple[str, str, str]
+
+
+def complete(ranked: pd.DataFrame, columns: pd.DataFrame) -> pd.DataFrame:
+    """Means as methods x datasets over the newest column of each dataset; what is incomplete is missing.
+
+    ``ranked`` as from :func:`gad.leaderboard.ranking.cells`, ``columns`` as from ``ranking.columns``.
+    """
+    current = columns[columns["age"] == 0]
+    keys = pd.MultiIndex.from_frame(current[COLUMN])
+    found = ranked[pd.MultiIndex.from_frame(ranked[COLUMN]).isin(keys)]
+    means = found["mean"].where(found["complete"])
+    wide = found.assign(mean=means).set_index([*ROW, "dataset"])["mean"].unstack("dataset")
+    return wide.reindex(columns=current["dataset"].tolist())
+
+
+def standings(ranked: pd.DataFrame, columns: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """Average rank of each method that is complete on every dataset: ``rank, low, high, datasets, among, place``.
+
+    The index is the method's key. The two protocols of one pool of images are averaged first and count
+    once. ``low`` and ``high`` are the 95 % interval over resampled datasets, ``place`` 1 for the best.
+    """
+    wide = significance.by_unit(complete(ranked, columns)).dropna(axis=0)
+    if wide.empty or len(wide) < 2:
+        return pd.DataFrame(columns=["rank", "low", "high", "datasets", "among", "place"])
+    places = significance.ranks(wide, METRICS[metric].higher_is_better)
+    bounds = significance.rank_interval(places.to_numpy(float))
+    average = places.mean(axis=1)
+    found = pd.DataFrame(
+        {
+            "rank": average,
+            "low": bounds[:, 0],
+            "high": bounds[:, 1],
+            "datasets": wide.shape[1],
+            "among": len(wide),
+            "place": average.round(TIE_DIGITS).rank(method="min").astype(int),
+        }
+    )
+    return found.sort_values("rank", kind="stable")
+
+
+def averages(ranked: pd.DataFrame, columns: pd.DataFrame, metric: str) -> dict[tuple[Key, str], Figure]:
+    """Mean over the datasets of each protocol group, by (method's key, protocol), ranked among complete ones.
+
+    ``n`` and ``planned`` count datasets. A mean over fewer than all has no value.
+    """
+    wide, found = complete(ranked, columns), {}
+    for protocol, own in columns[columns["age"] == 0].groupby("protocol"):
+        part = wide[own["dataset"].tolist()]
+        means, known = part.mean(axis=1, skipna=False), part.notna().sum(axis=1)
+        better = METRICS[metric].higher_is_better
+        places = means.round(TIE_DIGITS).rank(method="min", ascending=not better)
+        for key, mean, n, place in zip(part.index, means, known, places, strict=True):
+            whole = n == part.shape[1]
+            shown = int(place) if whole and place <= 2 else 0
+            found[key, str(protocol)] = Figure(
+                float(mean) if whole else None, None, int(n), part.shape[1], shown
+            )
+    return found
