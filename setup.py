@@ -13,6 +13,7 @@ setup(
     package_dir={f"gad.{root}": root for root in ROOTS},
     package_data={
         "gad.grids": ["*.yaml"],
+        "gad.harness": ["skeleton/*/*.txt"],
         "gad.leaderboard": ["*.csv", "*.css", ".streamlit/*"],
         "gad.models": ["**/*.md", "**/*.json", "**/*.safetensors"],
     },

@@ -38,6 +38,8 @@ def method_fields(grid: Grid, model: Model, choice: ModelChoice, wanted: Input |
         "batch_size": model.info.batch_size,
         "images": PIXELS_VERSION,
         "encoder": _encoder_code() if isinstance(wanted, FeatureInput) else None,
+        # Only where it is so: keys of all others stand.
+        **({"transductive": True} if model.info.transductive else {}),
     }
 
 

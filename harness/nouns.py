@@ -173,6 +173,9 @@ class ModelInfo(Frozen):
     ``min_shots`` is the least K. Where it is 0 for some options alone (a text prior by itself), ``zero_shot``
     tells for given options whether they need no prompts.
 
+    A ``transductive`` model looks at the whole test split before it scores any of it: it is given all queries
+    in one batch, and is ranked apart from those that see one query at a time.
+
     A trained model may name an ``importer``, ``module:function``, which reads checkpoints made elsewhere
     (:class:`gad.harness.adapter.Given`), and an ``exporter``, which writes a checkpoint of ours as others read
     it: ``(checkpoint, backbone, out)``. An option ``checkpoint`` of a trained model is always such a file:
@@ -192,6 +195,7 @@ class ModelInfo(Frozen):
     min_shots: int = 1
     zero_shot: Callable[[Any], bool] | None = None
     trained: bool = False
+    transductive: bool = False
     importer: str = ""
     exporter: str = ""
     default_backbone: str = ""

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from gad.harness import ids
-from gad.harness.errors import ModelError, did_you_mean
+from gad.harness.errors import ModelError, UsageError, did_you_mean
 from gad.harness.nouns import ModelInfo
 
 GROUP = "gad.models"
@@ -42,14 +42,14 @@ class Registry:
         return {name: model.info for name, model in self.models.items()}
 
     def find(self, name: str) -> Model:
-        """A model by name. Raises ModelError with a suggestion, or with why it could not be loaded."""
+        """A model by name. UsageError with a suggestion if it is unknown, ModelError if it cannot be loaded."""
         if name in self.models:
             return self.models[name]
         if name in self.broken:
             raise ModelError(
                 f"model {name!r} cannot be loaded: {self.broken[name]}", fix="Mend or remove its package."
             )
-        raise ModelError(
+        raise UsageError(
             f"unknown model {name!r}.{did_you_mean(name, list(self.models))}",
             fix="`harness models list` shows every model.",
         )

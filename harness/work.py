@@ -105,7 +105,8 @@ class _Dataset:
         self.groups: dict[tuple[str, str, str, int], list[tuple[Job, Part]]] = {}
         for job, part in members:
             wanted = plan.method_fields[job.method_key]["input"]
-            together = "" if wanted["kind"] == "features" else job.method_key
+            shared = wanted["kind"] == "features" and not self._transductive(job)
+            together = "" if shared else job.method_key
             key = (part.category, source_of(wanted), together, job.seed)
             self.groups.setdefault(key, []).append((job, part))
 
@@ -125,9 +126,13 @@ class _Dataset:
         return whole + self._in_slices(streamed)
 
     def _streamed(self, members: list[tuple[Job, Part]]) -> bool:
-        return (
-            self.stream and self.plan.method_fields[members[0][0].method_key]["input"]["kind"] == "features"
-        )
+        job = members[0][0]
+        features = self.plan.method_fields[job.method_key]["input"]["kind"] == "features"
+        return self.stream and features and not self._transductive(job)
+
+    def _transductive(self, job: Job) -> bool:
+        """Whether the method looks at the whole test split at once: then it is not cut into slices."""
+        return bool(self.plan.method_fields[job.method_key].get("transductive"))
 
     def _in_slices(self, units: list[ScoreUnit]) -> list[ScoreUnit]:
         """Units of whole splits cut into slices, ordered so that a slice serves all that need it, and goes.

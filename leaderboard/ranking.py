@@ -89,7 +89,11 @@ def rows(results: pd.DataFrame) -> pd.DataFrame:
     """
     found = _ages(results, ROW)
     found["detail"] = [_detail(row.options, _differing(found, row.model)) for row in found.itertuples()]
-    found["note"] = _age_notes(found)
+    apart = found["method_key"].isin(transductive(results))
+    pairs = zip(_age_notes(found), apart, strict=True)
+    found["note"] = [
+        " · ".join(filter(None, [note, "transductive" if is_apart else ""])) for note, is_apart in pairs
+    ]
     return found.drop(columns="last_run")
 
 
@@ -149,11 +153,19 @@ def _detail(options: str, names: list[str]) -> str:
     return ", ".join(f"{name}={_spell(fields, name)}" for name in names)
 
 
+def transductive(results: pd.DataFrame) -> set[str]:
+    """Keys of the methods that look at the whole test set; none where the frame does not say."""
+    if "transductive" not in results:
+        return set()
+    return set(results.loc[results["transductive"].astype(bool), "method_key"])
+
+
 def cells(results: pd.DataFrame, shots: int, metric: str) -> pd.DataFrame:
     """Ranked cells of the table for one K and metric, one line each.
 
     ``mean`` and ``std`` are over the ``n`` finished of ``planned`` seeds; ``rank`` is 1 for the best of
-    its column. Only complete cells are ranked; ties share a rank, and the next one is skipped.
+    its column. Only complete cells are ranked; ties share a rank, and the next one is skipped. Transductive
+    methods are ranked among themselves.
 
     >>> frame = pd.DataFrame({"model": ["a", "b", "c"], "options": "{}", "method_key": ["x", "y", "z"],
     ...     "dataset": "d", "column_key": "k", "shots": 2, "auroc_mean": [0.7, 0.8, 0.9], "auroc_std": 0.0,
@@ -168,7 +180,9 @@ def cells(results: pd.DataFrame, shots: int, metric: str) -> pd.DataFrame:
     found["n"], found["planned"], found["failed"] = at_k["n_seeds"], at_k["n_planned"], at_k["n_failed"]
     found["complete"] = at_k["complete"].astype(bool)
     ranked = found[found["complete"] & found["mean"].notna()]
-    ranks = ranked.groupby(COLUMN)["mean"].transform(
+    # Who sees the whole test set is ranked among those who do.
+    apart = ranked["method_key"].isin(transductive(results)).rename("apart")
+    ranks = ranked.groupby([*(ranked[name] for name in COLUMN), apart])["mean"].transform(
         lambda means: means.round(TIE_DIGITS).rank(
             method="min", ascending=not METRICS[metric].higher_is_better
         )

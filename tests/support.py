@@ -102,6 +102,7 @@ def inputs(options):
 
 INFO = ModelInfo(name="hostile", title="t", summary="s", adapter="hostile_models.adapter:Hostile",
                  options=Options, inputs=inputs, batch_size=50)
+WHOLE = INFO.model_copy(update={"name": "whole", "transductive": True})
 """
 
 HOSTILE_ADAPTER = '''
@@ -137,6 +138,7 @@ class Hostile:
         self.batches = vars(self).get("batches", 0) + 1
         return Scored(scores, None if self.batches == 2 else self.maps(queries))
     def good(self, queries, scores): return scores
+    def below_best(self, queries, scores): return scores - scores.max()
     def exits(self, queries, scores): os._exit(7)
     def segfaults(self, queries, scores): ctypes.string_at(0)
     def sleeps(self, queries, scores): time.sleep(3600)
@@ -199,5 +201,7 @@ def write_hostile(folder: Path) -> Path:
     installed = folder / "hostile_models-1.0.dist-info"
     installed.mkdir()
     (installed / "METADATA").write_text("Metadata-Version: 2.1\nName: hostile-models\nVersion: 1.0\n")
-    (installed / "entry_points.txt").write_text("[gad.models]\nhostile = hostile_models.info:INFO\n")
+    (installed / "entry_points.txt").write_text(
+        "[gad.models]\nhostile = hostile_models.info:INFO\nwhole = hostile_models.info:WHOLE\n"
+    )
     return folder

@@ -1,21 +1,29 @@
-"""What the README promises is run."""
+"""What the README and the guides promise is run."""
 
 from __future__ import annotations
 
 import re
 import shlex
+import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 import yaml
 from support import Bench
 
+from gad.harness.conformance import suite
+from gad.harness.conformance.subject import Subject
+from gad.harness.executor.child import load
+from gad.harness.registry import Model
+
 README = (Path(__file__).parents[1] / "README.md").read_text()
+GUIDE = (Path(__file__).parents[1] / "docs/adding-a-model.md").read_text()
 MAKEFILE = (Path(__file__).parents[1] / "Makefile").read_text()
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", README, flags=re.DOTALL)
+def blocks(language: str, page: str = README) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", page, flags=re.DOTALL)
 
 
 def commands() -> list[list[str]]:
@@ -44,29 +52,53 @@ def test_every_command_exists(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def readme_package(tmp_path: Path) -> Path:
-    """The model of "Adding a model", as pip would have installed it."""
+def guide_package(tmp_path: Path) -> Path:
+    """The models of docs/adding-a-model.md, as pip would have installed them."""
     folder = tmp_path / "installed"
-    for block in blocks("python"):
+    for block in blocks("python", GUIDE):
         name = re.match(r"# (\S+)", block)
         assert name
         path = folder / name[1]
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(block)
-    (toml,) = blocks("toml")
-    entry = re.search(r'^my-detector = "(.*)"$', toml, flags=re.MULTILINE)
-    assert entry
+    (toml,) = blocks("toml", GUIDE)
+    project = tomllib.loads(toml)["project"]
+    entries = [f"{name} = {where}" for name, where in project["entry-points"]["gad.models"].items()]
     installed = folder / "my_detector-0.1.dist-info"
     installed.mkdir()
     (installed / "METADATA").write_text("Metadata-Version: 2.1\nName: my-detector\nVersion: 0.1\n")
-    (installed / "entry_points.txt").write_text(f"[gad.models]\nmy-detector = {entry[1]}\n")
+    (installed / "entry_points.txt").write_text("\n".join(["[gad.models]", *entries, ""]))
     return folder
 
 
+@pytest.mark.parametrize("reference", ["my_detector.info:INFO", "my_features:INFO", "my_trained:INFO"])
+def test_the_guides_models_conform(
+    guide_package: Path, reference: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(guide_package))
+    model = Model(load(reference), reference, "my-detector")
+    try:
+        with Subject(model, home=str(guide_package)) as subject:
+            bad = [outcome for outcome in suite.run(subject) if outcome.status not in ("passed", "skipped")]
+    finally:
+        for name in [name for name in sys.modules if name.startswith("my_")]:
+            del sys.modules[name]
+    assert bad == []
+
+
+def test_the_guide_names_every_check() -> None:
+    """Its table and the suite list the same checks; the README's snippet is the body of an adapter."""
+    rows = re.findall(r"^\| (`.*?) \|", GUIDE, flags=re.MULTILINE)
+    named = {f"check_{name}" for row in rows for name in re.findall(r"`(\w+)`", row)}
+    assert named == {check.__name__ for check in suite.CHECKS}
+    (snippet,) = blocks("python")
+    compile(snippet, "README.md", "exec")
+
+
 @pytest.mark.timeout(300)
-def test_the_models_and_the_grid_run(tmp_path: Path, readme_package: Path, bundled: Path) -> None:
-    """The grid of the README, with the README's model added, on the smaller of its jobs."""
-    bench = Bench(tmp_path / "bench", data=bundled, path=readme_package)
+def test_the_models_and_the_grid_run(tmp_path: Path, guide_package: Path, bundled: Path) -> None:
+    """The grid of the README, with the guide's first model added, on the smaller of its jobs."""
+    bench = Bench(tmp_path / "bench", data=bundled, path=guide_package)
     assert "my-detector" in bench.run("models", "list").stdout
     (text,) = blocks("yaml")
     grid = yaml.safe_load(text)

@@ -21,7 +21,7 @@ def chosen_model(
     from gad.harness.nouns import ModelChoice
 
     found = registry.load().find(model)
-    info, chosen = found.info, {**(base or {}), **_options(found.info, option)}
+    info, chosen = found.info, {**(base or {}), **options_of(found.info, option)}
     if "backbone" in info.options.model_fields:
         chosen["backbone"] = backbone or chosen.get("backbone") or info.default_backbone
     elif backbone:
@@ -32,7 +32,7 @@ def chosen_model(
     return found, options, input_of(found, ModelChoice(name=model, options=options.model_dump(mode="json")))
 
 
-def _options(info: ModelInfo, given: list[str]) -> dict[str, Any]:
+def options_of(info: ModelInfo, given: list[str]) -> dict[str, Any]:
     """Options as a grid file would read them."""
     import yaml
 
@@ -64,7 +64,8 @@ def _validated(info: ModelInfo, chosen: dict[str, Any]) -> Any:
         first = error.errors(include_url=False)[0]
         name = ".".join(map(str, first["loc"]))
         raise UsageError(
-            f"option {name} of {info.name}: {first['msg']}", fix="`harness models list` shows the defaults."
+            f"option {name} of {info.name}: {first['msg']}",
+            fix=f"`harness models show {info.name}` shows the defaults.",
         ) from error
 
 

@@ -105,7 +105,9 @@ def print_results(results: Path, methods: set[str] | None = None) -> None:
     for row in rows:
         table.append(
             [
-                row["model"] + names[row["model"], row["options"]],
+                row["model"]
+                + names[row["model"], row["options"]]
+                + (" (transductive)" if row["transductive"] else ""),
                 row["dataset"] + (f" (test limited to {row['test_images']})" if row["test_images"] else ""),
                 str(row["shots"] or "0 (zero-shot)"),
                 mean_and_std(row["auroc_mean"], row["auroc_std"]),

@@ -1,19 +1,21 @@
-"""`harness models list`."""
+"""`harness models list` and `show`; `new` and `check` are in :mod:`gad.harness.cli.kit`."""
 
 from __future__ import annotations
 
-import math
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gad.harness.cli.common import AsJson, print_json, print_table
+from gad.harness.cli import kit
+from gad.harness.cli.common import AsJson, print_json, print_table, printable
 
 if TYPE_CHECKING:
-    from pydantic.fields import FieldInfo
+    from gad.harness.registry import Model
 
 app = typer.Typer(no_args_is_help=True, help="The detectors that can be run.", rich_markup_mode=None)
+app.command("new")(kit.new)
+app.command("check")(kit.check)
 
 
 @app.callback()
@@ -24,62 +26,71 @@ def main() -> None:
 @app.command("list")
 def list_models(as_json: AsJson = False) -> None:
     """Every registered model."""
-    from gad.harness import registry
+    from gad.harness import cards, registry
 
     found = registry.load()
-    rows: list[dict[str, Any]] = [
-        {
-            "name": name,
-            "title": model.info.title,
-            "summary": model.info.summary,
-            "domain": model.info.domain,
-            "licence": model.info.licence,
-            "package": model.package,
-            "options": {k: _default(f) for k, f in model.info.options.model_fields.items()},
-        }
-        for name, model in sorted(found.models.items())
-    ]
+    rows = [cards.card(model) for _, model in sorted(found.models.items())]
     if as_json:
         print_json(rows)
     else:
         print_table(
-            ["model", "what it does", "options (defaults)", "package"],
+            ["model", "what it does", "domain", "needs", "trained", "licence", "package"],
             [
                 [
-                    r["name"],
-                    r["summary"],
-                    ", ".join(f"{k}={v}" for k, v in r["options"].items()),
-                    r["package"],
+                    row["name"] + (" (transductive)" if row["transductive"] else ""),
+                    row["summary"],
+                    row["domain"],
+                    row["needs"],
+                    "yes" if row["trained"] else "no",
+                    row["licence"] or "not said",
+                    row["package"],
                 ]
-                for r in rows
+                for row in rows
             ],
         )
     for name, reason in found.broken.items():
-        print(f"model {name} cannot be loaded: {reason}", file=sys.stderr)
+        print(printable(f"model {name} cannot be loaded: {reason}"), file=sys.stderr)
 
 
-def _default(option: FieldInfo) -> Any:
-    """An option's default as JSON can hold it, "required" where it has none.
+@app.command("show")
+def show_model(
+    name: Annotated[str, typer.Argument(help="A detector (`harness models list`).")], as_json: AsJson = False
+) -> None:
+    """A model's card, and its options with their defaults."""
+    from gad.harness import cards, registry
 
-    The classes are their authors': a default that cannot be made or shown must not hide the other models.
-    """
-    from pydantic_core import to_jsonable_python
-
-    if option.is_required():
-        return "required"
-    try:
-        if option.default_factory is not None and option.default_factory_takes_validated_data:
-            return "computed"
-        value = option.get_default(call_default_factory=True)
-        return _finite(to_jsonable_python(value, bytes_mode="utf8", fallback=str))
-    except Exception as error:
-        return f"cannot be shown ({type(error).__name__})"
+    model = registry.load().find(name)
+    found = cards.card(model)
+    if as_json:
+        print_json({**found, "about_options": cards.about_options(model.info)})
+        return
+    _print_card(found, model)
 
 
-def _finite(value: Any) -> Any:
-    """Infinities and NaN as words: JSON has none."""
-    if isinstance(value, float) and not math.isfinite(value):
-        return str(value)
-    if isinstance(value, dict):
-        return {str(key): _finite(inner) for key, inner in value.items()}
-    return [_finite(inner) for inner in value] if isinstance(value, list) else value
+def _print_card(found: dict[str, Any], model: Model) -> None:
+    from gad.harness import cards
+
+    said = {
+        "what it does": found["summary"],
+        "paper": found["paper"],
+        "domain": found["domain"],
+        "needs": found["needs"],
+        "default backbone": found["default_backbone"],
+        "trained": "yes, on an auxiliary set" if found["trained"] else "no",
+        "transductive": "yes: it looks at the whole test set, and is ranked apart"
+        if found["transductive"]
+        else "",
+        "licence": found["licence"] or "not said",
+        "least K": str(found["min_shots"]),
+        "package": found["package"],
+    }
+    rows = [[name, text] for name, text in said.items() if text]
+    print_table([found["name"], found["title"]], rows)
+    fields = model.info.options.model_fields
+    if not fields:
+        print("It has no options.")
+        return
+    options = [[name, str(found["options"][name]), cards.kind(field)] for name, field in fields.items()]
+    print_table(["option", "default", "type"], options)
+    if about := cards.about_options(model.info):
+        print(printable(about))

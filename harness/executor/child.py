@@ -30,6 +30,7 @@ from safetensors.numpy import load_file, save_file
 
 from gad.harness.adapter import Auxiliary, Context, Features
 from gad.harness.executor.returned import MapFile, checked
+from gad.harness.nouns import ModelInfo
 from gad.harness.units import SLICE
 
 
@@ -74,13 +75,8 @@ def run_part(message: dict[str, Any]) -> dict[str, Any]:
     info = load(message["info"])
     adapter_class = load(info.adapter)
     options = info.options.model_validate(message["options"])
-    context = Context(
-        category=message["category"],
-        text=message["text"],
-        seed=message["seed"],
-        maps=bool(message["maps"]),
-    )
-    prompts, queries = features_in(message) if message["kind"] == "features" else _images(message)
+    context = context_in(message)
+    prompts, queries = inputs_in(message)
     random.seed(context.seed)
     np.random.seed(context.seed % 2**32)
     started = time.perf_counter()
@@ -90,7 +86,7 @@ def run_part(message: dict[str, Any]) -> dict[str, Any]:
     adapter.prepare(prompts)
     scores: list[float] = []
     maps = MapFile(message["maps"], len(queries))
-    for first, last in batches(len(queries), message["batch_size"]):
+    for first, last in batches_for(info, len(queries), message["batch_size"]):
         batch = queries.rows(first, last) if isinstance(queries, Features) else queries[first:last]
         scored = checked(adapter.score(batch), last - first)
         scores += scored.scores.tolist()
@@ -101,6 +97,21 @@ def run_part(message: dict[str, Any]) -> dict[str, Any]:
         "parameters": int(getattr(adapter, "parameters", 0)),
         "seconds": time.perf_counter() - started,
     }
+
+
+def context_in(message: dict[str, Any]) -> Context:
+    """What the adapter learns of the run beside its input."""
+    return Context(
+        category=message["category"],
+        text=message["text"],
+        seed=message["seed"],
+        maps=bool(message["maps"]),
+    )
+
+
+def batches_for(info: ModelInfo, count: int, size: int) -> list[tuple[int, int]]:
+    """Where a model's batches start and end: a transductive one sees all queries at once."""
+    return [(0, count)] if info.transductive else batches(count, size)
 
 
 def batches(count: int, size: int) -> list[tuple[int, int]]:
@@ -167,6 +178,11 @@ def _map(path: str) -> np.ndarray:
     return mapped
 
 
+def inputs_in(message: dict[str, Any]) -> tuple[Any, Any]:
+    """What the adapter is shown of a part: prompts, and all queries."""
+    return features_in(message) if message["kind"] == "features" else _images(message)
+
+
 def _images(message: dict[str, Any]) -> tuple[np.ndarray, np.ndarray]:
     """Prompts and queries: the array holds the prompts first, row ``first_query`` is the first query."""
     images = _map(message["images"])
@@ -203,9 +219,14 @@ def _die_with_parent(lifeline: int) -> None:
     os.killpg(os.getpgid(0), signal.SIGKILL)
 
 
-if __name__ == "__main__":
-    commands_fd, replies_fd, lifeline_fd = map(int, sys.argv[1:4])
+def serve(descriptors: list[str]) -> None:
+    """Answer commands on the pipes that the parent opened, until it closes them or dies."""
+    commands_fd, replies_fd, lifeline_fd = map(int, descriptors)
     faulthandler.enable()
     threading.Thread(target=_die_with_parent, args=(lifeline_fd,), daemon=True).start()
     with open(commands_fd, "rb") as commands_pipe, open(replies_fd, "wb") as replies_pipe:
         main(commands_pipe, replies_pipe)
+
+
+if __name__ == "__main__":
+    serve(sys.argv[1:])

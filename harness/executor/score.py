@@ -185,21 +185,8 @@ def _attempt(
     unit: ScoreUnit, part: PlannedPart, order: Order, inputs: Inputs, batch_size: int
 ) -> dict[str, Any]:
     child = CHILDREN.take(part.method_key, order.threads)
-    method = order.methods[part.method_key]
-    message = {
-        **inputs.message(part),
-        "shots": part.shots,
-        "batch_size": batch_size,
-        "checkpoint": _checkpoint(part, order),
-        "maps": str(inputs.folder / f"{part.part_id}-{MAPS}") if _look_at_maps(unit, order) else "",
-        "info": method.info,
-        "options": json.loads(part.options),
-        "category": unit.category,
-        "text": unit.text,
-        "seed": unit.seed,
-    }
     try:
-        reply = child.ask(message, order.limits)
+        reply = child.ask(message_for(unit, part, order, inputs, batch_size), order.limits)
     except ChildEnded as ended:
         return {
             "kind": ended.kind,
@@ -217,6 +204,24 @@ def _attempt(
     else:
         CHILDREN.give_back(part.method_key, order.threads, child)
     return reply
+
+
+def message_for(
+    unit: ScoreUnit, part: PlannedPart, order: Order, inputs: Inputs, batch_size: int
+) -> dict[str, Any]:
+    """What the process that runs adapter code is told of a part, and nothing else."""
+    return {
+        **inputs.message(part),
+        "shots": part.shots,
+        "batch_size": batch_size,
+        "checkpoint": _checkpoint(part, order),
+        "maps": str(inputs.folder / f"{part.part_id}-{MAPS}") if _look_at_maps(unit, order) else "",
+        "info": order.methods[part.method_key].info,
+        "options": json.loads(part.options),
+        "category": unit.category,
+        "text": unit.text,
+        "seed": unit.seed,
+    }
 
 
 def _checkpoint(part: PlannedPart, order: Order) -> str:

@@ -17,7 +17,7 @@ import numpy as np
 
 from gad.harness.adapter import Context, Features
 from gad.harness.errors import DataError, ModelError
-from gad.harness.executor.child import batches, features_in, load
+from gad.harness.executor.child import batches_for, features_in, load
 from gad.harness.executor.decode import pixels_of
 from gad.harness.executor.encode import encode, encoder_of, open_store, torch_threads
 from gad.harness.executor.inputs import FeatureInputs
@@ -72,8 +72,9 @@ def score(single: Single, images: Sequence[Path]) -> Iterator[Answer]:
         raise DataError(f"a prompt cannot be read: {unreadable[0].error}", fix="Give other normal images.")
     shown = tuple(sample for sample in prompts if isinstance(sample, Sample))
     look = _Features(single, shown) if isinstance(single.wanted, FeatureInput) else _Pixels(single, shown)
-    for start in range(0, len(images), SLICE):
-        found = [_sample(path) for path in images[start : start + SLICE]]
+    step = len(images) if single.info.transductive else SLICE
+    for start in range(0, len(images), max(step, 1)):
+        found = [_sample(path) for path in images[start : start + step]]
         good = tuple(item for item in found if isinstance(item, Sample))
         answers = look.answers(good)
         for path, item in zip(images[start:], found, strict=False):
@@ -102,7 +103,8 @@ class _Look:
 
     def _scored(self, samples: tuple[Sample, ...], queries: Any) -> Iterator[Answer]:
         """Answers of readable samples, in canonical batches."""
-        for first, last in batches(len(samples), self.single.info.batch_size):
+        info = self.single.info
+        for first, last in batches_for(info, len(samples), info.batch_size):
             batch = queries.rows(first, last) if isinstance(queries, Features) else queries[first:last]
             scored = checked(self.adapter.score(batch), last - first)
             for row, sample in enumerate(samples[first:last]):

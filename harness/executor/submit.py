@@ -224,7 +224,9 @@ def methods_of(plan: Plan, known: registry.Registry) -> dict[str, Method]:
     found: dict[str, Method] = {}
     for key, fields in plan.method_fields.items():
         model = known.find(fields["model"])
-        found[key] = Method(info=model.reference, batch_size=model.info.batch_size)
+        # A transductive model has one batch, whatever its size: there is none to halve when memory runs out.
+        size = 1 if model.info.transductive else model.info.batch_size
+        found[key] = Method(info=model.reference, batch_size=size)
     return found
 
 

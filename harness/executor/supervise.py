@@ -25,6 +25,7 @@ from gad.harness.nouns import Limits
 TAIL_BYTES = 16_384
 START_SECONDS = 120
 POLL_SECONDS = 0.1
+MODULE = "gad.harness.executor.child"
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
 
@@ -37,16 +38,20 @@ class ChildEnded(Exception):
 
 
 class Child:
-    """One supervised process. ``ask`` sends a message and waits for its reply within the limits."""
+    """One supervised process. ``ask`` sends a message and waits for its reply within the limits.
 
-    def __init__(self, threads: int) -> None:
+    ``module`` is what runs in it, ``folder`` its working directory (None: this process's own).
+    """
+
+    def __init__(self, threads: int, *, module: str = MODULE, folder: Path | None = None) -> None:
         commands_read, commands_write = os.pipe()
         replies_read, replies_write = os.pipe()
         lifeline_read, lifeline_write = os.pipe()
         output_read, output_write = os.pipe()
         inherited = (commands_read, replies_write, lifeline_read)
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "gad.harness.executor.child", *map(str, inherited)],
+            [sys.executable, "-m", module, *map(str, inherited)],
+            cwd=folder,
             stdin=subprocess.DEVNULL,
             stdout=output_write,
             stderr=output_write,

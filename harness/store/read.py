@@ -24,16 +24,18 @@ COLUMNS: dict[By, str] = {
     "dataset": "model, options, dataset, protocol, shots, n_seeds, n_planned, n_failed, complete, "
     "auroc_mean, auroc_std, auprc_mean, auprc_std, f1_max_mean, f1_max_std, fpr95_mean, fpr95_std, "
     "pixel_auroc_mean, pixel_auroc_std, pixel_auprc_mean, pixel_auprc_std, pixel_aupro_mean, pixel_aupro_std, "
-    "test_images, method_key, column_key, last_run",
+    "test_images, method_key, column_key, last_run, transductive",
     "job": "job_id, model, options, dataset, protocol, shots, seed, training_seed, status, auroc, auprc, "
     "f1_max, fpr95, pixel_auroc, pixel_auprc, pixel_aupro, seconds, error, n_parts, n_done, n_failed, "
-    "test_images, method_key, column_key, last_run",
+    "test_images, method_key, column_key, last_run, transductive",
     "category": "job_id, model, options, dataset, shots, seed, training_seed, category, status, n_normal, "
     "n_anomalous, auroc, auprc, f1_max, fpr95, pixel_auroc, pixel_auprc, pixel_aupro, "
-    "seconds, error, part_id, method_key, column_key",
+    "seconds, error, part_id, method_key, column_key, transductive",
 }
 # What was added up when results were recorded, and the view that says the same where it was not.
 TABLE: dict[By, str] = {"dataset": "dataset_cells", "job": "job_cells", "category": "category_cells"}
+# Whether the method looks at the whole test split, as its key says.
+_TRANSDUCTIVE = "SELECT method_key FROM jobs WHERE method_fields->>'transductive' = 'true'"
 VIEW: dict[By, str] = {"dataset": "dataset_results", "job": "job_results", "category": "category_results"}
 ORDER: dict[By, str] = {
     "dataset": "model, options, dataset, shots, last_run",
@@ -119,7 +121,8 @@ def results(results_folder: Path, by: By = "dataset") -> list[dict[str, Any]]:
         return []
     with connect(results_folder) as connection:
         found = source(connection, by)
-        rows = query(connection, f"SELECT {COLUMNS[by]} FROM {found} ORDER BY {ORDER[by]}")  # noqa: S608
+        marked = f"SELECT *, method_key IN ({_TRANSDUCTIVE}) AS transductive FROM {found}"  # noqa: S608
+        rows = query(connection, f"SELECT {COLUMNS[by]} FROM ({marked}) ORDER BY {ORDER[by]}")  # noqa: S608
     if by != "dataset":
         running = live.running_jobs(results_folder)
         for row in rows:

@@ -1,8 +1,9 @@
-"""`harness models list` with options of every kind."""
+"""`harness models list` and `show` with options of every kind."""
 
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 from support import Bench, write_hostile
@@ -60,7 +61,8 @@ def test_odd_options(tmp_path: Path) -> None:
         "seen": "computed",
     }
     assert all("cannot be shown" in value for value in (binary, hostile, breaks))
-    shown = bench.run("models", "list")
-    assert "needed=required" in shown.stdout
+    assert row["needs"] == "not known under default options (ValueError)"
+    shown = bench.run("models", "show", "hostile")
+    assert re.search(r"needed +required +int", shown.stdout)
     assert "Undefined" not in shown.stdout
     assert shown.stderr == ""

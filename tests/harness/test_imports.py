@@ -31,6 +31,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("models", "datasets", "leaderboard", "grids"),
     ("harness",),
     ("harness.executor",),
+    ("harness.conformance",),
     ("harness.cli",),
 )
 # Inside layers that hold several families, one family may not know another.

@@ -157,3 +157,14 @@ def test_pivot_is_methods_by_datasets() -> None:
     assert wide.shape == (2, 2)
     assert wide.loc[("a", "{}", "key-a"), ("e", "c")] == 0.3
     assert math.isnan(wide.loc[("b", "{}", "key-b"), ("e", "c")])
+
+
+def test_transductive_methods_are_ranked_among_themselves() -> None:
+    results = frame(
+        {"model": "a", "auroc_mean": 0.9, "transductive": True},
+        {"model": "b", "auroc_mean": 0.7, "transductive": False},
+        {"model": "c", "auroc_mean": 0.8, "transductive": False},
+        {"model": "d", "auroc_mean": 0.6, "transductive": True},
+    )
+    assert ranks(results) == [1, 2, 1, 2]
+    assert ranking.rows(results)["note"].tolist() == ["transductive", "", "", "transductive"]

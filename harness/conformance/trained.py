@@ -1,0 +1,80 @@
+"""Trainings for the checks of a trained model, on planted auxiliary surfaces; kept like a grid's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gad.harness.conformance.failures import CheckFailed
+from gad.harness.conformance.planted import AUXILIARY
+from gad.harness.errors import ModelError
+from gad.harness.executor import trainings
+from gad.harness.executor.encode import encode, open_store, torch_threads
+from gad.harness.executor.score import in_memory
+from gad.harness.executor.train import train_into
+from gad.harness.ids import canonical
+from gad.harness.nouns import Limits
+from gad.harness.units import EncodeUnit, TrainUnit
+from gad.harness.work import for_training
+
+if TYPE_CHECKING:
+    from gad.harness.conformance.subject import Subject
+
+LIMITS = Limits(part_seconds=600, part_memory_gb=8)
+TRAINING_SEED = 10
+
+
+def train(subject: Subject, shots: int, *, again: str = "") -> str:
+    """Train for K shots unless that was done, and return the training's id. ``again``: once more, by that name."""
+    name = f"training-K{shots}{again}"
+    if trainings.find(subject.cache, name) is not None:
+        return name
+    unit = _unit(subject, shots)
+    torch_threads(1)
+    chunk = EncodeUnit(
+        unit_id="",
+        dataset="planted",
+        root=str(subject.field.root),
+        input=unit.input,
+        samples=unit.samples,
+        names=tuple(text for _, text in unit.texts) if subject.wanted.text else (),
+    )
+    encoded = encode(chunk, subject.cache, 1)
+    with in_memory() as folder, subject.around():
+        try:
+            story = train_into(
+                folder,
+                unit,
+                subject.model.reference,
+                LIMITS,
+                1,
+                open_store(subject.cache),
+                encoded.key,
+                encoded.errors,
+            )
+        except ModelError as error:
+            raise CheckFailed(f"training failed: {error}") from error
+        trainings.keep(subject.cache, name, folder / trainings.CHECKPOINT, story)
+    return name
+
+
+def arrays(subject: Subject, training: str) -> Path:
+    """Where a training's checkpoint lies."""
+    return trainings.folder(subject.cache, training) / trainings.CHECKPOINT
+
+
+def _unit(subject: Subject, shots: int) -> TrainUnit:
+    samples = [s for name in AUXILIARY for s in (*subject.field[name].prompts, *subject.field[name].queries)]
+    return TrainUnit(
+        unit_id="",
+        dataset="planted",
+        model=subject.info.name,
+        options=canonical(subject.options.model_dump(mode="json")).decode(),
+        method_key="",
+        shots=max(shots, 1),
+        training_seed=TRAINING_SEED,
+        input=for_training(subject.wanted),
+        samples=tuple(samples),
+        texts=tuple((name, name) for name in AUXILIARY),
+        chunks=(),
+    )
