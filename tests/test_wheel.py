@@ -43,6 +43,7 @@ def test_the_wheel_holds_only_gad(wheel: Path) -> None:
     assert "gad/models/backbones/tiny/tiny.safetensors" in names
     assert "gad/models/backbones/tiny/config.json" in names
     assert "gad/leaderboard/style.css" in names
+    assert "gad/harness/skeleton/image/adapter.py.txt" in names
     assert not [name for name in names if "/tests/" in name or name.endswith("gad/harness/__init__.py")]
 
 
