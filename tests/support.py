@@ -95,6 +95,7 @@ class Options(Frozen):
     how: str = "good"
     category: str = ""
     shots: int = 0
+    seed: int = -1
     seconds: float = 0.0
 
 def inputs(options):
@@ -124,7 +125,9 @@ class Hostile:
         o = self.options
         time.sleep(o.seconds)
         scores = np.abs(queries - self.mean).mean(axis=(1, 2, 3))
-        if (o.category not in ("", self.context.category)) or (o.shots not in (0, self.shots)):
+        if (o.category not in ("", self.context.category)) or (o.shots not in (0, self.shots)) or (
+            o.seed not in (-1, self.context.seed)
+        ):
             return scores
         return getattr(self, o.how)(queries, scores)
 

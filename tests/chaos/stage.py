@@ -107,7 +107,7 @@ class Stage:
         else:
             before = len(self.segments())
             wait_for(lambda: len(self.segments()) > before or self.ended, SECONDS, "a part")
-            time.sleep(random.uniform(0.0, 1.5))
+            time.sleep(random.uniform(0.0, 0.3 if self.shared else 1.5))
         self.now()
 
     @property
