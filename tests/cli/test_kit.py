@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import subprocess
 import sys
 import time
@@ -11,14 +12,20 @@ import pytest
 from support import Bench, write_hostile
 
 
+def cpu_seconds() -> float:
+    """Of all processes that this one started and that have ended, and theirs."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 @pytest.fixture
 def bench(tmp_path: Path) -> Bench:
     return Bench(tmp_path)
 
 
 def test_from_new_to_a_passing_check(bench: Bench) -> None:
-    """Under a minute, and under 15 seconds for the checks of a trivial model."""
-    started = time.perf_counter()
+    """Under a minute, and under 15 seconds of computing: the machine may be busy with something else."""
+    started, computed = time.perf_counter(), cpu_seconds()
     made = bench.run("models", "new", "my_model")
     assert sorted(made.stdout.split()) == sorted(
         f"my_model/{name}"
@@ -33,7 +40,7 @@ def test_from_new_to_a_passing_check(bench: Bench) -> None:
     )
     (report,) = bench.json("models", "check", "my_model")
     assert time.perf_counter() - started < 60
-    assert report["seconds"] < 15
+    assert cpu_seconds() - computed < 15
     assert report["passed"]
     assert report["model"] == "my-model"
     assert {check["status"] for check in report["checks"]} == {"passed", "skipped"}
