@@ -56,8 +56,8 @@ class Chunks:
 
     def _is_shared(self, wanted: ImageInput | FeatureInput) -> bool:
         """Whether another encoder of the work looks at images of the same size, made the same way."""
-        alike = [_look(inputs[0]) for inputs in self.inputs.values()]
-        return isinstance(wanted, FeatureInput) and alike.count(_look(wanted.model_dump())) > 1
+        alike = [look(inputs[0]) for inputs in self.inputs.values()]
+        return isinstance(wanted, FeatureInput) and alike.count(look(wanted.model_dump())) > 1
 
     def slice(self, source: str, prepared: Prepared, samples: tuple[Sample, ...]) -> str:
         """The chunk of exactly these images, not to be kept; one for all categories that test the same."""
@@ -83,7 +83,7 @@ class Chunks:
         return tuple(found)
 
 
-def _look(wanted: dict[str, Any]) -> tuple[Any, ...]:
+def look(wanted: dict[str, Any]) -> tuple[Any, ...]:
     """What of an input says how its pixels are made; encoders of one look may still differ in details."""
     return tuple(wanted.get(name) for name in ("kind", "size", "preprocessing", "resize"))
 

@@ -5,11 +5,36 @@ from __future__ import annotations
 import json
 import sys
 from collections import Counter
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from gad.harness import manifest, prompts
 from gad.harness.plan import Plan, Source
 from gad.harness.units import source_of
+
+
+@dataclass
+class Asked:
+    """What new parts of one dataset want of one source: inputs, and the prompts' ids by category."""
+
+    inputs: list[dict[str, Any]] = field(default_factory=list)
+    categories: dict[str, set[str]] = field(default_factory=dict)
+
+
+def wanted_images(plan: Plan) -> dict[tuple[str, str], Asked]:
+    """By (dataset, source), what the new parts want, and those that wait for missing data."""
+    wanted: dict[tuple[str, str], Asked] = {}
+    counted = [(job, part) for job, part in plan.parts() if plan.states[part.part_id] == "new"]
+    counted += [(waiting, part) for waiting in plan.waiting() for part in waiting.parts]
+    for job, part in counted:
+        seen = plan.method_fields[job.method_key]["input"]
+        if seen is not None:  # None: its encoder is not there, so what it would see is not known
+            asked = wanted.setdefault((job.dataset, source_of(seen)), Asked())
+            asked.categories.setdefault(part.category, set()).update(part.prompts)
+            if seen not in asked.inputs:
+                asked.inputs.append(seen)
+    return wanted
 
 
 def encode_images(plan: Plan) -> int:
@@ -19,19 +44,25 @@ def encode_images(plan: Plan) -> int:
 
 def images_by_backbone(plan: Plan) -> dict[str, int]:
     """The same by the backbone that they meet; "" where they are only decoded."""
-    wanted: dict[tuple[str, str], dict[str, set[str]]] = {}
-    counted = [(job, part) for job, part in plan.parts() if plan.states[part.part_id] == "new"]
-    counted += [(waiting, part) for waiting in plan.waiting() for part in waiting.parts]
-    for job, part in counted:
-        seen = plan.method_fields[job.method_key]["input"]
-        if seen is not None:  # None: its encoder is not there, so what it would see is not known
-            key = (job.dataset, source_of(seen))
-            wanted.setdefault(key, {}).setdefault(part.category, set()).update(part.prompts)
     found: dict[str, int] = {}
-    for (name, source), categories in wanted.items():
+    for (name, source), asked in wanted_images(plan).items():
         backbone = json.loads(source).get("backbone", "")
-        found[backbone] = found.get(backbone, 0) + _distinct(plan, plan.sources[name], categories)
+        images = distinct(plan, plan.sources[name], asked.categories)
+        count = images if isinstance(images, int) else len(images)
+        found[backbone] = found.get(backbone, 0) + count
     return found
+
+
+def named_trainings(plan: Plan, cache: Path) -> list[str]:
+    """Ids of the trainings that the new parts need and the cache does not hold."""
+    named = {
+        part.training: None
+        for _, part in plan.parts()
+        if plan.states[part.part_id] == "new"
+        and part.training
+        and not plan.trainings[part.training].checkpoint
+    }
+    return [name for name in named if not (cache / "trainings" / name / "training.json").is_file()]
 
 
 def trainings_left(plan: Plan, cache: Path) -> int:
@@ -44,18 +75,7 @@ def trainings_by_model(plan: Plan, cache: Path) -> dict[str, int]:
 
     Of data that are not prepared yet no training can be named: each (method, set, K, seed) counts as one.
     """
-    named = {
-        part.training
-        for _, part in plan.parts()
-        if plan.states[part.part_id] == "new"
-        and part.training
-        and not plan.trainings[part.training].checkpoint
-    }
-    left = [
-        plan.trainings[name].model.name
-        for name in named
-        if not (cache / "trainings" / name / "training.json").is_file()
-    ]
+    left = [plan.trainings[name].model.name for name in named_trainings(plan, cache)]
     unnamed = {
         (
             job.model.name,
@@ -70,21 +90,17 @@ def trainings_by_model(plan: Plan, cache: Path) -> dict[str, int]:
     return dict(Counter([*left, *(model for model, *_ in unnamed)]))
 
 
-def _distinct(plan: Plan, source: Source, categories: dict[str, set[str]]) -> int:
-    """Distinct images among the test samples and prompts of some categories of one dataset."""
+def distinct(
+    plan: Plan, source: Source, categories: dict[str, set[str]], *, tests: bool = True
+) -> set[str] | int:
+    """Digests of the distinct images among the prompts of some categories of one dataset and, unless they
+    are left aside, its ``tests``; only their number where the dataset is not prepared."""
     if source.prepared is None:
-        limit = plan.grid.limits.test_images or sys.maxsize
-        # Not prepared: the card's counts, and the most prompts that the grid can draw.
-        most = max(plan.grid.shots) * max(1, len(plan.grid.seeds))
-        known = [c for c in source.categories if c.category in categories]
-        tests = [min(c.test_normal + c.test_anomalous, limit) for c in known]
-        # One class against all: the same test images in every category.
-        distinct = max(tests, default=0) if source.protocol == "one-vs-all" else sum(tests)
-        return distinct + sum(min(most, c.train_normal) for c in known)
-    if plan.grid.limits.test_images is None:
-        digests = manifest.test_digests(source.prepared, list(categories))
-    else:
-        digests = set()
+        return _by_card(plan, source, categories, tests)
+    digests: set[str] = set()
+    if tests and plan.grid.limits.test_images is None:
+        digests |= manifest.test_digests(source.prepared, list(categories))
+    elif tests:
         for name in categories:
             found = manifest.read_samples(source.prepared, category=name, split="test")
             kept = prompts.limit_tests(source.name, name, found, plan.grid.limits.test_images)
@@ -92,4 +108,17 @@ def _distinct(plan: Plan, source: Source, categories: dict[str, set[str]]) -> in
     for (dataset, category, _), drawn in plan.prompt_sets.items():
         if dataset == source.name and category in categories:
             digests.update(sample.digest for sample in drawn.samples if sample.id in categories[category])
-    return len(digests)
+    return digests
+
+
+def _by_card(plan: Plan, source: Source, categories: dict[str, set[str]], tests: bool) -> int:
+    """The card's counts, and the most prompts that the grid can draw."""
+    limit = plan.grid.limits.test_images or sys.maxsize
+    most = max(plan.grid.shots) * max(1, len(plan.grid.seeds))
+    known = [c for c in source.categories if c.category in categories]
+    drawn = sum(min(most, c.train_normal) for c in known)
+    if not tests:
+        return drawn
+    counts = [min(c.test_normal + c.test_anomalous, limit) for c in known]
+    # One class against all: the same test images in every category.
+    return drawn + (max(counts, default=0) if source.protocol == "one-vs-all" else sum(counts))

@@ -142,7 +142,7 @@ def plan(
     as_json: AsJson = False,
 ) -> None:
     """What a submit would do, and why; nothing is computed (but with --calibrate)."""
-    from gad.harness import estimate, lacking, sources
+    from gad.harness import estimate, lacking, plandisk, sources
     from gad.harness import plan as planning
     from gad.harness.cli import estimating
     from gad.harness.plancost import encode_images, trainings_left
@@ -176,15 +176,18 @@ def plan(
         trial = planning.make(few, found, known, {}, auxiliary=auxiliary, only=parse_only(only, loaded))
     rates = estimating.rates(results, trial, known)
     cost = estimate.estimate(made, rates, cache, workers or len(os.sched_getaffinity(0)))
-    summary["estimate"] = cost.model_dump()
+    summary |= {
+        "estimate": cost.model_dump(),
+        "feature_bytes": plandisk.feature_bytes(made, cache),
+        "free_bytes": plandisk.free_bytes(cache),
+    }
     if as_json:
         print_json(summary)
         return
-    rows = [
-        [name, str(value)]
-        for name, value in summary.items()
-        if name not in ("reasons", "missing", "estimate")
-    ]
+    aside = ("reasons", "missing", "estimate", "feature_bytes", "free_bytes")
+    rows = [[name, str(value)] for name, value in summary.items() if name not in aside]
+    needed, free = (plandisk.gigabytes(summary[name]) for name in ("feature_bytes", "free_bytes"))
+    rows.append(["features to keep", f"{needed} ({free} are free)"])
     if made.count("new"):
         rows += estimating.rows(cost)
     print_table(["grid " + loaded.name, ""], rows)

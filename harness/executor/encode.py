@@ -13,6 +13,7 @@ import numpy as np
 
 from gad.harness import ids
 from gad.harness.executor.decode import pixels_of, shared_pixels
+from gad.harness.features.known import remember
 from gad.harness.features.shards import Stream
 from gad.harness.features.store import FeatureStore, MissingFeatures
 from gad.harness.nouns import (
@@ -74,6 +75,7 @@ def encode(unit: EncodeUnit, cache: Path, threads: int, device: str = "cpu") -> 
     assert isinstance(wanted, FeatureInput)
     encoder = encoder_of(wanted, threads, device)
     key, store = encoder_key(encoder, wanted.resize), open_store(cache)
+    remember(cache, wanted, key)
     streams = {name: Stream(encoder=key, name=name) for name in stream_names(wanted)}
     digests = [sample.digest for sample in unit.samples]
     lacking = {name: set(store.missing(stream, digests)) for name, stream in streams.items()}

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from gad.harness import lacking, registry, sources, units, version
+from gad.harness import lacking, plandisk, registry, sources, units, version
 from gad.harness import plan as planning
 from gad.harness import work as making
 from gad.harness.errors import DataError, StoreError
@@ -76,6 +76,7 @@ def submit(grid: Grid, settings: Settings) -> Outcome:
     if plan.missing:
         texts = [lack.text for lack in lacking.find(plan)]
         raise DataError("missing:\n  " + "\n  ".join(texts), fix="Nothing was started.")
+    _enough_disk(plan, settings)
     wanted = frozenset({"new", "failed"} if settings.retry_failed else {"new"})
     work = making.make(
         plan,
@@ -132,6 +133,26 @@ def _usable(layout: Layout) -> None:
             f"{free / 1e6:.0f} MB are free at {layout.root}; at least {LEAST_FREE_BYTES / 1e6:.0f} MB are needed",
             fix="Make room, or name another folder with --results DIR.",
         )
+
+
+def _enough_disk(plan: Plan, settings: Settings) -> None:
+    """Raises StoreError when the features to keep do not fit on the disk of the cache."""
+    needed = plandisk.feature_bytes(plan, settings.cache, stream=settings.stream)
+    free = plandisk.free_bytes(settings.cache)
+    if not needed or needed + LEAST_FREE_BYTES <= free:
+        return
+    ways = ["`harness cache prune` frees what earlier runs left", "--cache DIR names another folder"]
+    if not settings.stream:
+        streamed = plandisk.feature_bytes(plan, settings.cache, stream=True)
+        ways.insert(
+            0,
+            f"`--features stream` keeps none of test images (then about {plandisk.gigabytes(streamed)} are needed)",
+        )
+    raise StoreError(
+        f"the features of this grid need about {plandisk.gigabytes(needed)} in {settings.cache} (and "
+        f"{plandisk.gigabytes(LEAST_FREE_BYTES)} to spare); {plandisk.gigabytes(free)} are free there",
+        fix="Nothing was started. " + "; ".join(ways) + ".",
+    )
 
 
 def _heal(results: Path) -> None:

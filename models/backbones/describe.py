@@ -17,11 +17,13 @@ from gad.harness.errors import ModelError, did_you_mean
 from gad.harness.nouns import FeatureInput, Frozen
 from gad.models.backbones.spec import BackboneSpec, default_layers, parse
 
+CLIP_WIDTH = 768  # open_clip's, where a configuration does not say
 TINY = Path(__file__).parent / "tiny"
 
 
 class Described(Frozen):
-    """``sides``: of the square patch grid of each layer, layer 1 first. ``kind``: of the layers.
+    """``sides``: of the square patch grid of each layer, layer 1 first; ``widths``: channels of each.
+    ``kind``: of the layers.
 
     ``layers``: those that are read if none are named. ``weights`` says which: a pretrained tag, or the
     sha256 of the weights file (20 hex digits). ``preprocessing``: empty for CLIP's.
@@ -29,6 +31,7 @@ class Described(Frozen):
 
     image_size: int
     sides: tuple[int, ...]
+    widths: tuple[int, ...]
     kind: Literal["blocks", "stages"]
     layers: tuple[int, ...]
     embed_dim: int
@@ -51,6 +54,7 @@ def describe(backbone: str) -> Described:
     return Described(
         image_size=size,
         sides=(size // patch,) * depth,
+        widths=(int(vision.get("width", CLIP_WIDTH)),) * depth,
         kind="blocks",
         layers=default_layers(depth),
         embed_dim=int(config["embed_dim"]),
@@ -66,6 +70,7 @@ def _timm(spec: BackboneSpec) -> Described:
     return Described(
         image_size=known.input.size,
         sides=known.sides,
+        widths=known.widths,
         kind="stages" if known.staged else "blocks",
         layers=known.layers,
         embed_dim=known.embed_dim,

@@ -24,8 +24,8 @@ class TimmModel(Frozen):
     """``tag``: timm's name of the default weights, or empty. ``hub`` or ``url``: where these come from
     (both empty: nowhere, timm has none).
 
-    ``sides``: of the square patch grid of each layer, layer 1 first. ``indices``: the layers' places in what
-    ``forward_intermediates`` gives, which starts with the stem of a CNN.
+    ``sides``: of the square patch grid of each layer, layer 1 first; ``widths``: its channels.
+    ``indices``: the layers' places in what ``forward_intermediates`` gives, which starts with the stem of a CNN.
     """
 
     name: str
@@ -36,6 +36,7 @@ class TimmModel(Frozen):
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
     sides: tuple[int, ...]
+    widths: tuple[int, ...]
     indices: tuple[int, ...]
     embed_dim: int
 
@@ -84,7 +85,7 @@ def _known(name: str) -> TimmModel:
     wanted = _input(name, config)
     with torch.device("meta"):
         model = build(name, num_classes=0)
-        sides, embed_dim = _sizes(name, model, wanted.size)
+        sides, widths, embed_dim = _sizes(name, model, wanted.size)
     # Maps finer than a quarter of the image are the stem's: so ResNet's layer1 is layer 1, and that of
     # every other net built in stages is as fine.
     indices = tuple(i for i, side in enumerate(sides) if side <= math.ceil(wanted.size / 4))
@@ -99,6 +100,7 @@ def _known(name: str) -> TimmModel:
         mean=config["mean"],
         std=config["std"],
         sides=tuple(sides[i] for i in indices),
+        widths=tuple(widths[i] for i in indices),
         indices=indices,
         embed_dim=embed_dim,
     )
@@ -152,8 +154,8 @@ def _input(name: str, config: dict[str, Any]) -> ImageInput:
     )
 
 
-def _sizes(name: str, model: Any, size: int) -> tuple[list[int], int]:
-    """Sides of all that ``forward_intermediates`` gives, and the width of the pooled features."""
+def _sizes(name: str, model: Any, size: int) -> tuple[list[int], list[int], int]:
+    """Sides and channels of all that ``forward_intermediates`` gives, and the width of the pooled features."""
     try:
         with torch.inference_mode():
             last, maps = model.forward_intermediates(torch.empty(1, 3, size, size), output_fmt="NCHW")
@@ -165,4 +167,5 @@ def _sizes(name: str, model: Any, size: int) -> tuple[list[int], int]:
         ) from error
     if odd := [tuple(each.shape) for each in maps if each.ndim != 4 or each.shape[2] != each.shape[3]]:
         raise ModelError(f"timm:{name} has feature maps that are not square: {odd[0]}")
-    return [int(each.shape[2]) for each in maps], int(embed_dim)
+    sides, widths = ([int(each.shape[axis]) for each in maps] for axis in (2, 1))
+    return sides, widths, int(embed_dim)

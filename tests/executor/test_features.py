@@ -74,6 +74,21 @@ def test_every_image_is_encoded_once(finished: Bench) -> None:
     assert len(finished.scores()) == 2 * 2 * 3 * 2 * 6
 
 
+def test_the_plan_says_how_much_disk_the_features_take(
+    finished: Bench, weights: Path, parts_folder: Path, tmp_path: Path
+) -> None:
+    text = grid(parts_folder, weights)
+    planned = Bench(tmp_path).json("plan", "--grid", Bench(tmp_path).grid(text))["feature_bytes"]
+    held = sum(s["bytes"] for s in finished.json("cache", "info") if s["name"] != "text")
+    assert planned == pytest.approx(held, rel=0.05)
+    # What is stored is not counted again: one more category's worth of prompts at K = 5, of 24 stored images.
+    more = finished.json(
+        "plan", "--grid", finished.grid(grid(parts_folder, weights, shots="[5]"), "more.yaml")
+    )
+    assert more["new"] > 0
+    assert 0 < more["feature_bytes"] < held / 4
+
+
 def test_what_it_cost_is_on_record(finished: Bench, plain: torch.nn.Module) -> None:
     """Of every method and K: seconds an image, warm and cold, parameters (WinCLIP's with the text side)."""
     rows = {(row["model"], row["shots"]): row for row in read.costs(finished.results)}
