@@ -1,10 +1,11 @@
 """InCTRL on ViT-B-16-plus-240 against the literal reference, from image files to scores, in fp32.
 
-    python benchmarks/parity.py [--threads N]
+    python benchmarks/parity.py [--threads N] [--place DIR]
 
 A checkpoint of the released layout with drawn weights is written and read as a released one would be. Nine
 kinds of images (RGB, grey, palette, alpha, CMYK, odd sizes and aspects), K from 1 to 8, compositional texts and
 CIFAR-10's pair: 72 combinations. Prints the largest absolute difference by kind of score; takes minutes.
+DIR keeps weights and features, so that a run that was stopped goes on.
 tests/executor/test_parity.py is the same on the bundled CLIP.
 """
 
@@ -31,20 +32,27 @@ NAMES = ("candle", "cat", "animal")
 def main() -> None:
     parser = argparse.ArgumentParser(description="The fast path against the literal reference.")
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
-    threads = parser.parse_args().threads
+    parser.add_argument("--place", type=Path)
+    asked = parser.parse_args()
+    threads = asked.threads
     torch.set_num_threads(threads)
     with tempfile.TemporaryDirectory() as name:
-        place = Path(name)
+        place = asked.place or Path(name)
         file = place / "checkpoint.pyth"
-        torch.manual_seed(0)
-        encoder = open_clip.create_model(ARCHITECTURE, pretrained=None).state_dict()
-        write_checkpoint(file, encoder, f"{ARCHITECTURE}:{file}")
-        del encoder
-        images, prompts = draw_images(place / "images"), draw_images(place / "prompts", seed=1)[:8]
+        if not file.exists():
+            place.mkdir(parents=True, exist_ok=True)
+            torch.manual_seed(0)
+            encoder = open_clip.create_model(ARCHITECTURE, pretrained=None).state_dict()
+            write_checkpoint(file, encoder, f"{ARCHITECTURE}:{file}")
+            del encoder
+        images = draw_images(Path(name) / "images")
+        prompts = draw_images(Path(name) / "prompts", seed=1)[:8]
         config = open_clip.get_model_config(ARCHITECTURE)
         reference = Reference(file, config, open_clip.get_tokenizer(ARCHITECTURE))
         fast = Fast(file, f"{ARCHITECTURE}:{file}", place / "cache", threads)
-        worst, seen = largest_difference(fast, reference, images, prompts, NAMES, place / "work", alone=())
+        worst, seen = largest_difference(
+            fast, reference, images, prompts, NAMES, Path(name) / "work", alone=()
+        )
     print(f"{len(seen['score'])} combinations on {ARCHITECTURE}; largest absolute difference:")
     for kind, value in worst.items():
         of = seen.get(kind, seen["score"])
