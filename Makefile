@@ -1,6 +1,7 @@
 # make demo     install, run the demo grid, print its table, serve the leaderboard (DEMO_SERVE=0: do not serve)
 # make test     install, then style, types and the whole test suite
 # make bench    what sharing is worth on this machine, as ratios
+# make parity   InCTRL on ViT-B-16-plus-240 (generated weights) against a literal reference
 # make chaos    inject faults into running grids, and print what came of them
 # make install  the environment alone
 
@@ -12,7 +13,7 @@ DEMO_DIR ?= .
 
 ROOTS := harness models datasets leaderboard grids
 
-.PHONY: demo test bench chaos install check screenshots clean
+.PHONY: demo test bench parity chaos install check screenshots clean
 
 install: $(VENV)/.installed
 
@@ -47,6 +48,10 @@ test: check
 # Ratios against the naive way, on this machine (some minutes; leave it alone meanwhile).
 bench: install
 	$(BIN)/python benchmarks/run.py
+
+# From image files to scores, 72 combinations; fails where one differs by 1e-4 (some minutes, some gigabytes).
+parity: install
+	$(BIN)/python benchmarks/parity.py
 
 # Every fault five times (an hour on two cores; CHAOS="--runs 1" for once). Faults of disks need root.
 chaos: install

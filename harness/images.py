@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import re
 from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
@@ -106,8 +107,9 @@ def open_image(root: Path, sample: Sample) -> Image.Image:
     except DataError:
         raise
     except Exception as error:  # Pillow and NumPy raise many kinds for damaged files: all mean "unreadable"
+        said = re.sub(r" ?<_io\.\w+ object at \w+>", "", str(error))  # Pillow names the buffer it read from
         raise DataError(
-            f"cannot read image {path} ({sample.id}): {type(error).__name__}: {error}",
+            f"cannot read image {path} ({sample.id}): {type(error).__name__}: {said}",
             fix="Restore or remove the file.",
         ) from error
 

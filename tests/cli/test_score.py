@@ -87,6 +87,7 @@ def test_unreadable_images_are_named_and_skipped(bench: Bench, model: str, tmp_p
     )
     assert [row["image"] for row in lines(found.stdout)] == [str(tmp_path / "zz.png")]
     assert found.stderr.count("skipped: ") == 2
+    assert "object at" not in found.stderr
     for name in ("cut.png", "empty.png"):
         assert name in found.stderr
 
