@@ -62,7 +62,7 @@ def test_the_mnist_grid_has_both_protocols_and_a_limit(bench: Bench) -> None:
     plan = bench.json("plan", "--grid", "mnist")
     assert (plan["jobs"], plan["parts"], plan["train"]) == (4 * 2 * 3 * 3, 4 * 11 * 3 * 3, 3)
     assert [lack["name"] for lack in plan["missing"]] == ["mnist-one-vs-all", "mnist-multi-class"]
-    assert "limits: {test_images: 500}" in shipped()["mnist"].read_text()
+    assert "limits: {test_images: 200}" in shipped()["mnist"].read_text()
 
 
 @pytest.mark.parametrize("grid", ["paper", "ablation"])
