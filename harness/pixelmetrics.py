@@ -23,7 +23,8 @@ EIGHT = np.ones((3, 3), dtype=int)  # diagonal neighbours are of one region
 def summary(maps: NDArray[np.float32], masks: NDArray[np.bool_]) -> PixelResult:
     """Pixel AUROC, average precision and AUPRO of maps ``[n, h, w]`` and masks ``[n, S, S]``.
 
-    All None where no pixel, or every pixel, is marked. Takes about 60 bytes a pixel while it runs.
+    All None where no pixel, or every pixel, is marked. Takes about 70 bytes a pixel while it runs, and a
+    second for a million pixels.
     """
     import sklearn
     from sklearn.metrics import average_precision_score, roc_auc_score, roc_curve

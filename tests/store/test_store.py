@@ -265,6 +265,24 @@ def test_migrating_twice_changes_nothing() -> None:
         assert connection.execute("SELECT name, applied FROM migrations ORDER BY name").fetchall() == before
 
 
+def test_a_database_of_an_older_version_is_brought_up_to_date(
+    results: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    segments.write(results, [part("a")])
+    Layout(results).private.parent.mkdir(exist_ok=True)
+    with monkeypatch.context() as before:
+        before.setattr(schema, "MIGRATIONS", schema.MIGRATIONS[:2])
+        for place in (Layout(results).private, Layout(results).published):
+            with duckdb.connect(str(place)) as connection:
+                schema.migrate(connection)
+    with pytest.raises(StoreError, match="older version"):
+        read.part_states(results)
+    assert not read.is_current(results)
+    ingest.ingest_all(results)
+    assert read.part_states(results)["a"][0] == "done"
+    assert (read.maps_kept(results), read.pixels_measured(results)) == ({}, set())
+
+
 def test_the_ingester_process_works_until_its_input_closes(results: Path) -> None:
     command = [sys.executable, "-m", "gad.harness.store.ingest", str(results)]
     with subprocess.Popen(command, stdin=subprocess.PIPE) as process:
