@@ -21,6 +21,7 @@ PAGES = {
     "job": "Job",
     "runs": "Runs",
 }
+DEFAULT = "leaderboard"  # the page at the address without a name
 
 
 def main() -> None:
@@ -28,9 +29,7 @@ def main() -> None:
     st.set_page_config(page_title="Few-shot anomaly detection", layout="wide")
     st.html(pieces.style())
     pages = [
-        st.Page(
-            Path(__file__).with_name(f"{name}.py"), title=title, url_path=name, default=name == "leaderboard"
-        )
+        st.Page(Path(__file__).with_name(f"{name}.py"), title=title, url_path=name, default=name == DEFAULT)
         for name, title in PAGES.items()
     ]
     st.navigation(pages, position="top").run()
