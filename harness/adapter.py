@@ -55,7 +55,8 @@ class Features:
     ``nearest``: layer -> fp32 ``[n, P]`` in 0..1, ``0.5 * (1 - cos)`` to the nearest prompt patch
     (queries only). ``text``: fp32 ``[2, D]``, the normal and the anomalous embedding, of length 1.
     ``windows``: size -> fp16 ``[n, windows, D]``, projected, not normalised; windows by their upper left
-    patch, by rows. ``nearest_windows``: size -> fp32 ``[n, windows]``, as ``nearest``.
+    patch, by rows. ``nearest_windows``: size -> fp32 ``[n, windows]``, as ``nearest``. ``size``: side in pixels
+    of the images that the encoder saw.
     """
 
     class_tokens: NDArray[np.float32]
@@ -64,6 +65,7 @@ class Features:
     text: NDArray[np.float32] | None = None
     windows: dict[int, NDArray[np.float16]] = field(default_factory=dict)
     nearest_windows: dict[int, NDArray[np.float32]] = field(default_factory=dict)
+    size: int = 0
 
     def __len__(self) -> int:
         return len(self.class_tokens)

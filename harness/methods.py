@@ -27,9 +27,16 @@ def method_fields(grid: Grid, model: Model, choice: ModelChoice, wanted: Input |
     """What goes into a method key; ``wanted`` is None for a method whose encoder is not there.
 
     Of a trained method the auxiliary *rule* is part ("mvtec, except visa for mvtec"), so that datasets
-    can be averaged; which data exactly, is in the part ids.
+    can be averaged; which data exactly, is in the part ids. ``generated`` is there where weights were drawn and
+    not trained, ``shots_count`` where K does not count prompts: what shows results says so.
     """
+    marks: dict[str, Any] = {}
+    if found := _generated(choice, wanted):
+        marks["generated"] = found
+    if model.info.shots_count != "prompts":
+        marks["shots_count"] = model.info.shots_count
     return {
+        **marks,
         "model": choice.name,
         "options": choice.options,
         "source": source_digest(model),
@@ -41,6 +48,17 @@ def method_fields(grid: Grid, model: Model, choice: ModelChoice, wanted: Input |
         # Only where it is so: keys of all others stand.
         **({"transductive": True} if model.info.transductive else {}),
     }
+
+
+def _generated(choice: ModelChoice, wanted: Input | None) -> str:
+    """What the weights file of a method's encoder says of having been generated, or ""."""
+    from gad.models.backbones.describe import generated
+
+    backbone = wanted.backbone if isinstance(wanted, FeatureInput) else choice.options.get("backbone")
+    try:
+        return generated(backbone) if backbone and isinstance(backbone, str) else ""
+    except HarnessError:
+        return ""  # no backbone at all: planning says so
 
 
 def _rule(grid: Grid) -> dict[str, str]:

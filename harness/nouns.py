@@ -137,11 +137,13 @@ class FeatureInput(Frozen):
     ``tokens``: the patch tokens of those blocks. ``nearest``: each query patch's distance to the nearest
     prompt patch, for those blocks, computed once for all detectors. ``text``: the normal and anomalous
     text embeddings of the category. ``windows``: window sizes s, for the class output of the encoder on
-    every s x s window of patches alone (WinCLIP); with ``nearest``, their distances instead. ``size``,
-    ``weights`` and ``preprocessing`` (where it is not CLIP's) are filled in, and layers made positive, when
-    the backbone is looked up. ``resize`` is the grid's: ``crop`` is the encoder's own way, which for CLIP is
-    to crop. ``precision`` of the images' pass through the encoder is the grid's; it is
-    written out only where it is not fp32, so that keys without it stand.
+    every s x s window of patches alone (WinCLIP); with ``nearest``, their distances instead. ``normed``: the
+    tokens of all its layers after the encoder's final norm, which CNNs have not. ``text_tower``: training
+    goes through the encoder's text tower. ``size``, ``weights`` and ``preprocessing`` (where it is not CLIP's)
+    are filled in, and layers made positive, when the backbone is looked up. ``resize`` is the grid's: ``crop``
+    is the encoder's own way, which for CLIP is to crop. ``precision`` of the images' pass through the encoder is
+    the grid's. What was not always asked for is written out only where it is not the default, so that keys
+    without it stand.
     """
 
     kind: Literal["features"] = "features"
@@ -151,11 +153,17 @@ class FeatureInput(Frozen):
     nearest: bool = False
     text: bool = False
     windows: tuple[int, ...] = ()
+    normed: bool = Field(default=False, exclude_if=lambda value: value is False)
+    text_tower: bool = Field(default=False, exclude_if=lambda value: value is False)
     size: int = 0
     weights: str = ""
     preprocessing: str = Field(default="", exclude_if=lambda value: value == "")
     precision: Precision = Field(default="fp32", exclude_if=lambda value: value == "fp32")
     resize: Resize = Field(default="crop", exclude_if=lambda value: value == "crop")
+
+    def stream(self, layer: int) -> str:
+        """The name that the feature store has for the patch tokens of a layer."""
+        return f"{'normed' if self.normed else 'layer'}-{layer:02d}"
 
 
 Input = ImageInput | FeatureInput
@@ -181,6 +189,10 @@ class ModelInfo(Frozen):
     it: ``(checkpoint, backbone, out)``. An option ``checkpoint`` of a trained model is always such a file:
     a path in which ``{auxiliary}``, ``{shots}`` and ``{training_seed}`` are filled in. With it nothing is
     trained.
+
+    ``shares`` names modules outside its package that its scores depend on, beside those that make features:
+    their code is part of the method, like the model's own. ``shots_count`` says what K counts: the prompts
+    that a detector is shown, or images of the auxiliary set (then it looks at no prompt).
     """
 
     name: str
@@ -198,6 +210,8 @@ class ModelInfo(Frozen):
     transductive: bool = False
     importer: str = ""
     exporter: str = ""
+    shares: tuple[str, ...] = ()
+    shots_count: Literal["prompts", "auxiliary"] = "prompts"
     default_backbone: str = ""
     batch_size: int = Field(default=64, ge=1)
 

@@ -81,8 +81,8 @@ def source_digest(model: Model) -> str:
     """Digest of a model's code: that of the modules with its info and its adapter, and what lies with them.
 
     A changed adapter is so another method, even when nobody raised a version. Of a model of ours it is the
-    model's folder; of anybody else's the whole top-level package, or the file of a single module. Raises
-    ModelError when a module is not there.
+    model's folder; of anybody else's the whole top-level package, or the file of a single module; of the
+    modules that a model shares with others their files. Raises ModelError when a module is not there.
     """
     modules = {model.reference.partition(":")[0], model.info.adapter.partition(":")[0]}
     digests = set()
@@ -90,6 +90,9 @@ def source_digest(model: Model) -> str:
         place = _place(module, model.info.name)
         files = [place] if place.is_file() else list(_sources(place))
         digests.add(ids.source_digest(files, place.parent if place.is_file() else place))
+    for module in model.info.shares:
+        file, _ = _module_file(module, model.info.name)
+        digests.add(ids.source_digest([file], file.parent))
     return ids.digest(sorted(digests))
 
 

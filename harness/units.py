@@ -115,7 +115,7 @@ class Work(Frozen):
 def source_of(wanted: dict[str, Any]) -> str:
     """What an image has to meet once for an input: the input itself, or for features the encoder."""
     if wanted["kind"] == "features":
-        names = ("kind", "backbone", "weights", "size", "precision", "resize")
+        names = ("kind", "backbone", "weights", "size", "precision", "resize", "normed")
         wanted = {name: wanted[name] for name in names if name in wanted}
     return canonical(wanted).decode()
 

@@ -114,7 +114,7 @@ def _frames(
 
 
 def _frame(rows: list[dict[str, Any]], by: read.By) -> pd.DataFrame:
-    frame = pd.DataFrame(rows, columns=read.COLUMNS[by].split(", "))
+    frame = pd.DataFrame(rows, columns=[*read.COLUMNS[by].split(", "), *read.MARKS])
     numbers = [name for name in frame.columns if name.endswith(("_mean", "_std"))]
     return frame.astype(dict.fromkeys(numbers, "float64"))  # a column of None alone would be of objects
 

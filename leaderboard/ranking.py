@@ -80,7 +80,8 @@ def _ages(results: pd.DataFrame, names: list[str]) -> pd.DataFrame:
 def rows(results: pd.DataFrame) -> pd.DataFrame:
     """The table's rows in order: ``model, options, method_key, detail, note``.
 
-    ``detail`` names only the options in which rows of one model differ; ``note`` marks older versions.
+    ``detail`` names only the options in which rows of one model differ; ``note`` says what has to be said of
+    a method wherever it stands, and marks older versions.
 
     >>> frame = pd.DataFrame({"model": ["knn", "knn"], "options": ['{"k": 1, "p": 2}', '{"k": 3, "p": 2}'],
     ...     "method_key": ["x", "y"], "last_run": ["1", "1"]})
@@ -89,12 +90,22 @@ def rows(results: pd.DataFrame) -> pd.DataFrame:
     """
     found = _ages(results, ROW)
     found["detail"] = [_detail(row.options, _differing(found, row.model)) for row in found.itertuples()]
+    said = found["method_key"].map(_marks(results)["note"])
     apart = found["method_key"].isin(transductive(results))
-    pairs = zip(_age_notes(found), apart, strict=True)
     found["note"] = [
-        " · ".join(filter(None, [note, "transductive" if is_apart else ""])) for note, is_apart in pairs
+        " · ".join(filter(None, [mark, note, "transductive" if is_apart else ""]))
+        for mark, note, is_apart in zip(said, _age_notes(found), apart, strict=True)
     ]
     return found.drop(columns="last_run")
+
+
+def _marks(results: pd.DataFrame) -> pd.DataFrame:
+    """``generated`` and ``note`` by method key (:data:`gad.harness.store.read.MARKS`); absent ones are empty."""
+    marks = pd.DataFrame({"method_key": results["method_key"], "generated": False, "note": ""})
+    for name in ("generated", "note"):
+        if name in results:
+            marks[name] = results[name]
+    return marks.drop_duplicates("method_key").set_index("method_key")
 
 
 def columns(results: pd.DataFrame) -> pd.DataFrame:
@@ -164,8 +175,8 @@ def cells(results: pd.DataFrame, shots: int, metric: str) -> pd.DataFrame:
     """Ranked cells of the table for one K and metric, one line each.
 
     ``mean`` and ``std`` are over the ``n`` finished of ``planned`` seeds; ``rank`` is 1 for the best of
-    its column. Only complete cells are ranked; ties share a rank, and the next one is skipped. Transductive
-    methods are ranked among themselves.
+    its column. Only complete cells are ranked, and none of ``generated`` weights; ties share a rank, and the
+    next one is skipped. Transductive methods are ranked among themselves.
 
     >>> frame = pd.DataFrame({"model": ["a", "b", "c"], "options": "{}", "method_key": ["x", "y", "z"],
     ...     "dataset": "d", "column_key": "k", "shots": 2, "auroc_mean": [0.7, 0.8, 0.9], "auroc_std": 0.0,
@@ -179,7 +190,8 @@ def cells(results: pd.DataFrame, shots: int, metric: str) -> pd.DataFrame:
     found["std"] = at_k[f"{metric}_std"].astype("float64")
     found["n"], found["planned"], found["failed"] = at_k["n_seeds"], at_k["n_planned"], at_k["n_failed"]
     found["complete"] = at_k["complete"].astype(bool)
-    ranked = found[found["complete"] & found["mean"].notna()]
+    found["generated"] = found["method_key"].map(_marks(results)["generated"]).astype(bool)
+    ranked = found[found["complete"] & found["mean"].notna() & ~found["generated"]]
     # Who sees the whole test set is ranked among those who do.
     apart = ranked["method_key"].isin(transductive(results)).rename("apart")
     ranks = ranked.groupby([*(ranked[name] for name in COLUMN), apart])["mean"].transform(

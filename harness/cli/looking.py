@@ -107,7 +107,8 @@ def print_results(results: Path, methods: set[str] | None = None) -> None:
             [
                 row["model"]
                 + names[row["model"], row["options"]]
-                + (" (transductive)" if row["transductive"] else ""),
+                + (" (transductive)" if row["transductive"] else "")
+                + (f" [{row['note']}]" if row["note"] else ""),
                 row["dataset"] + (f" (test limited to {row['test_images']})" if row["test_images"] else ""),
                 str(row["shots"] or "0 (zero-shot)"),
                 mean_and_std(row["auroc_mean"], row["auroc_std"]),

@@ -196,6 +196,7 @@ def features_in(message: dict[str, Any]) -> tuple[Features, Features]:
         tokens={int(layer): _map(path) for layer, path in message["tokens"].items()},
         text=_map(message["texts"]) if message["texts"] else None,
         windows={int(size): _map(path) for size, path in message["windows"].items()},
+        size=message["size"],
     )
     nearest, of_windows = (
         {int(key): _map(path) for key, path in message[name].items()}

@@ -106,7 +106,7 @@ def encode(unit: EncodeUnit, cache: Path, threads: int, device: str = "cpu") -> 
 
 def stream_names(wanted: FeatureInput) -> list[str]:
     """The kinds of rows that an input is made from."""
-    layers = [f"layer-{layer:02d}" for layer in wanted.layers if wanted.tokens or wanted.nearest]
+    layers = [wanted.stream(layer) for layer in wanted.layers if wanted.tokens or wanted.nearest]
     return ["class", *layers, *(f"window-{size}" for size in wanted.windows)]
 
 
@@ -148,17 +148,19 @@ def _batches(
 
     Only the streams in ``names`` are encoded. Windows are encoded image by image, so they need no filling up.
     """
-    layers = [layer for layer in wanted.layers if f"layer-{layer:02d}" in names]
+    streams = {wanted.stream(layer): layer for layer in wanted.layers if wanted.stream(layer) in names}
     sizes = [size for size in wanted.windows if f"window-{size}" in names]
     found: dict[str, list[NDArray[Any]]] = {}
     for start in range(0, len(pixels), BATCH):
         batch = pixels[start : start + BATCH]
         filled = np.concatenate([batch, np.zeros((BATCH - len(batch), *batch.shape[1:]), np.uint8)])
         both: Rows = {}
-        if layers or "class" in names:
+        if streams or "class" in names:
             began = time.perf_counter()
-            both.update(encoder.images(filled, layers))
+            given = encoder.images(filled, list(streams.values()), normed=wanted.normed)
             seconds.passes = (seconds.passes or 0.0) + time.perf_counter() - began
+            both = {name: given[f"layer-{layer:02d}"] for name, layer in streams.items()}
+            both["class"] = given["class"]
         if sizes:
             began = time.perf_counter()
             both.update(encoder.windows(batch, sizes))

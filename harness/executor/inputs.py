@@ -102,8 +102,8 @@ class FeatureInputs:
         wanted = [part.input for part in unit.parts if isinstance(part.input, FeatureInput)]
         everything = (*self.prompts, *unit.tests)
         self._copy("class", everything)
-        for layer in sorted({layer for each in wanted if each.tokens for layer in each.layers}):
-            self._copy(f"layer-{layer:02d}", everything)
+        for name in sorted({each.stream(layer) for each in wanted if each.tokens for layer in each.layers}):
+            self._copy(name, everything)
         compared = {name for each in wanted if each.nearest for name in _compared(each)}
         for name in sorted(compared) if self.prompts else ():
             self._nearest(name, sorted({part.shots for part in unit.parts}))
@@ -117,7 +117,7 @@ class FeatureInputs:
         wanted = part.input
         assert isinstance(wanted, FeatureInput)
         compared = wanted.nearest and part.shots > 0  # zero-shot: there is nothing to be near to
-        layers = {str(layer): f"layer-{layer:02d}" for layer in wanted.layers}
+        layers = {str(layer): wanted.stream(layer) for layer in wanted.layers}
         windows = {str(size): f"window-{size}" for size in wanted.windows}
 
         def files(names: dict[str, str], asked: bool, end: str = "") -> dict[str, str]:
@@ -126,6 +126,7 @@ class FeatureInputs:
         return {
             "kind": "features",
             "first_query": len(self.prompts),
+            "size": wanted.size,
             "class": self.files["class"],
             "tokens": files(layers, wanted.tokens),
             "windows": files(windows, not wanted.nearest),
@@ -190,7 +191,7 @@ class FeatureInputs:
 def _compared(wanted: FeatureInput) -> list[str]:
     """Streams whose rows are compared with those of the prompts."""
     return [
-        *(f"layer-{layer:02d}" for layer in wanted.layers),
+        *(wanted.stream(layer) for layer in wanted.layers),
         *(f"window-{size}" for size in wanted.windows),
     ]
 

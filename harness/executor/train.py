@@ -95,7 +95,7 @@ def _arrays(folder: Path, unit: TrainUnit, store: FeatureStore, encoder: str) ->
         np.save(folder / f"{name}.npy", rows, allow_pickle=False)
     tokens = {}
     for layer in wanted.layers if wanted.tokens else ():
-        path = folder / f"layer-{layer:02d}.npy"
+        path = folder / f"{wanted.stream(layer)}.npy"
         np.save(path, store.read(Stream(encoder=encoder, name=path.stem), digests), allow_pickle=False)
         tokens[str(layer)] = str(path)
     paths: dict[str, object] = {name: str(folder / f"{name}.npy") for name in files}

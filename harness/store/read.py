@@ -5,6 +5,7 @@ Light (duckdb only): the command line and the leaderboard both read through here
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -36,6 +37,7 @@ COLUMNS: dict[By, str] = {
 TABLE: dict[By, str] = {"dataset": "dataset_cells", "job": "job_cells", "category": "category_cells"}
 # Whether the method looks at the whole test split, as its key says.
 _TRANSDUCTIVE = "SELECT method_key FROM jobs WHERE method_fields->>'transductive' = 'true'"
+MARKS = ("generated", "note")  # of every row, beside its columns
 VIEW: dict[By, str] = {"dataset": "dataset_results", "job": "job_results", "category": "category_results"}
 ORDER: dict[By, str] = {
     "dataset": "model, options, dataset, shots, last_run",
@@ -123,6 +125,9 @@ def results(results_folder: Path, by: By = "dataset") -> list[dict[str, Any]]:
         found = source(connection, by)
         marked = f"SELECT *, method_key IN ({_TRANSDUCTIVE}) AS transductive FROM {found}"  # noqa: S608
         rows = query(connection, f"SELECT {COLUMNS[by]} FROM ({marked}) ORDER BY {ORDER[by]}")  # noqa: S608
+        marks = _marks(connection)
+    for row in rows:
+        row.update(marks[row["method_key"]])  # every row is of a job
     if by != "dataset":
         running = live.running_jobs(results_folder)
         for row in rows:
@@ -142,6 +147,24 @@ def halved(results_folder: Path) -> list[dict[str, Any]]:
             "JOIN job_parts USING (part_id) JOIN jobs j USING (job_id) "
             "WHERE p.status = 'done' AND p.halved_batch > 0 ORDER BY j.name, p.category",
         )
+
+
+def _marks(connection: duckdb.DuckDBPyConnection) -> dict[str, dict[str, Any]]:
+    """What has to be said of a method wherever its numbers stand, by method key.
+
+    ``generated``: its encoder's weights were drawn from a seed, so its results are not to be ranked.
+    ``note``: that, and what K counts if not prompts, in words; or empty.
+    """
+    found = {}
+    rows = connection.execute("SELECT DISTINCT method_key, method_fields FROM jobs").fetchall()
+    for key, text in rows:
+        fields = json.loads(text) or {}
+        notes = [
+            "generated weights" if fields.get("generated") else "",
+            "K counts auxiliary images" if fields.get("shots_count") == "auxiliary" else "",
+        ]
+        found[key] = {"generated": bool(fields.get("generated")), "note": ", ".join(filter(None, notes))}
+    return found
 
 
 def part_states(results_folder: Path) -> dict[str, tuple[str, str]]:

@@ -55,12 +55,15 @@ class ClipEncoder(Placed):
         return default_layers(self.depth)
 
     @torch.inference_mode()
-    def images(self, pixels: NDArray[np.uint8], layers: Sequence[int]) -> dict[str, NDArray[Any]]:
+    def images(
+        self, pixels: NDArray[np.uint8], layers: Sequence[int], *, normed: bool = False
+    ) -> dict[str, NDArray[Any]]:
         """Encode uint8 RGB ``[n, size, size, 3]``.
 
         Returns ``class``: fp32 ``[n, embed_dim]``, after the final norm and projection, not normalised;
         and for each asked block l (1-indexed) ``layer-LL``: fp16 ``[n, patches, width]``, the tokens
-        after block l without the class token and without the final norm (InCTRL, section 3.3).
+        after block l without the class token and without the final norm (InCTRL, section 3.3), or
+        with it (``normed``).
         """
         wrong = [layer for layer in layers if not 1 <= layer <= self.depth]
         if wrong:
@@ -69,7 +72,10 @@ class ClipEncoder(Placed):
         blocks = sorted(set(layers)) or [self.depth]
         with self.computing():
             found = self.model.visual.forward_intermediates(
-                self._normalised(pixels), indices=[block - 1 for block in blocks], output_fmt="NLC"
+                self._normalised(pixels),
+                indices=[block - 1 for block in blocks],
+                normalize_intermediates=normed,
+                output_fmt="NLC",
             )
         out: dict[str, NDArray[Any]] = {"class": found["image_features"].float().cpu().numpy()}
         # open_clip returns blocks in their own order, not in the order they were asked for.

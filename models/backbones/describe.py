@@ -19,6 +19,7 @@ from gad.models.backbones.spec import BackboneSpec, default_layers, parse
 
 CLIP_WIDTH = 768  # open_clip's, where a configuration does not say
 TINY = Path(__file__).parent / "tiny"
+GENERATED = "generated"  # in the metadata of a safetensors file
 
 
 class Described(Frozen):
@@ -79,20 +80,31 @@ def _timm(spec: BackboneSpec) -> Described:
     )
 
 
+def layers_or_stages(backbone: str, layers: tuple[int, ...], stages: tuple[int, ...]) -> tuple[int, ...]:
+    """The ``layers`` that are asked for; if none are, the ``stages`` of a CNN, and a ViT's default (none)."""
+    return layers or (stages if describe(backbone).kind == "stages" else ())
+
+
 def resolve(wanted: FeatureInput) -> FeatureInput:
     """An input with everything spelled out: the image size, the layers (default: the encoder's), the weights.
 
     Layers that were counted from the end become positive; each is there once. Raises UsageError or
     ModelError for what the encoder cannot give.
     """
-    if parse(wanted.backbone).family == "timm" and (wanted.text or wanted.windows):
-        missing = "text encoder" if wanted.text else "windows"
+    text = wanted.text or wanted.text_tower
+    if parse(wanted.backbone).family == "timm" and (text or wanted.windows):
+        missing = "text encoder" if text else "windows"
         raise ModelError(
             f"{wanted.backbone} has no {missing}: models that compare with text or windows (winclip, inctrl) "
             "need a CLIP",
             fix="Name an open_clip architecture, or tiny.",
         )
     known = describe(wanted.backbone)
+    if wanted.normed and known.kind == "stages":
+        raise ModelError(
+            f"{wanted.backbone} has no norm after its last stage, and tokens are wanted after that",
+            fix="Name a ViT.",
+        )
     asked = wanted.layers or known.layers
     if wrong := [layer for layer in asked if not 1 <= abs(layer) <= known.depth]:
         raise ModelError(
@@ -154,6 +166,23 @@ def _weights(spec: BackboneSpec) -> str:
             fix="Give the path of an existing weights file.",
         ) from None
     return _file_digest(path, stat.st_size, stat.st_mtime_ns)
+
+
+def generated(backbone: str) -> str:
+    """What a weights file says of having been generated and not trained (:mod:`gad.models.backbones.generated`).
+
+    Empty for every other backbone, and for a file that is not there or no safetensors file.
+    """
+    file = parse(backbone).file
+    if Path(file).suffix != ".safetensors":
+        return ""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(file, framework="numpy") as opened:
+            return str((opened.metadata() or {}).get(GENERATED, ""))
+    except (OSError, SafetensorError):
+        return ""  # who reads its weights says what is wrong with it
 
 
 @lru_cache(maxsize=64)

@@ -38,8 +38,13 @@ class Encoder(Protocol):
         """Move it to a device ("cpu", "cuda"), where images pass through in this precision."""
         ...
 
-    def images(self, pixels: NDArray[np.uint8], layers: Sequence[int]) -> dict[str, NDArray[Any]]:
-        """``class``: fp32 ``[n, D]``; ``layer-LL``: fp16 ``[n, patches, width]``, patches by rows."""
+    def images(
+        self, pixels: NDArray[np.uint8], layers: Sequence[int], *, normed: bool = False
+    ) -> dict[str, NDArray[Any]]:
+        """``class``: fp32 ``[n, D]``; ``layer-LL``: fp16 ``[n, patches, width]``, patches by rows.
+
+        ``normed``: the latter after the final norm of a ViT.
+        """
         ...
 
     def windows(self, pixels: NDArray[np.uint8], sizes: Sequence[int]) -> dict[str, NDArray[np.float16]]:

@@ -5,6 +5,7 @@ ViT-B-16-plus-240:laion400m_e32        an open_clip architecture with a pretrain
 ViT-B-16-plus-240:/path/weights.pt     the same with weights from a file
 timm:wide_resnet50_2                   a timm model with its default weights
 timm:wide_resnet50_2:/path/weights.pt  the same with weights from a file
+timm:vit_small_patch14_dinov2@448      the same network on images of 448 pixels (and @448:/path/weights.pt)
 """
 
 from __future__ import annotations
@@ -19,17 +20,22 @@ Family = Literal["tiny", "open_clip", "timm"]
 
 
 class BackboneSpec(Frozen):
-    """A named encoder: its architecture, and where its weights come from (a tag, a file, or the default)."""
+    """A named encoder: its architecture, and where its weights come from (a tag, a file, or the default).
+
+    ``size``: the side of its images in pixels, where that is not the architecture's own (0); of timm alone.
+    """
 
     family: Family
     name: str
+    size: int = 0
     tag: str = ""
     file: str = ""
 
     def __str__(self) -> str:
         prefix = "timm:" if self.family == "timm" else ""
+        size = f"@{self.size}" if self.size else ""
         source = self.file or self.tag
-        return f"{prefix}{self.name}" + (f":{source}" if source else "")
+        return f"{prefix}{self.name}{size}" + (f":{source}" if source else "")
 
 
 def parse(text: str) -> BackboneSpec:
@@ -46,14 +52,18 @@ def parse(text: str) -> BackboneSpec:
             f"{text!r} is not a backbone: expected tiny, NAME:TAG, NAME:FILE, timm:NAME or timm:NAME:FILE",
             fix="An open_clip model needs a pretrained tag or a weights file, e.g. ViT-B-16-plus-240:laion400m_e32.",
         )
-    is_file = "/" in source or source.startswith((".", "~")) or Path(source).suffix in WEIGHT_SUFFIXES
-    if is_file:
-        return BackboneSpec(
-            family="timm" if timm else "open_clip", name=name, file=str(Path(source).expanduser())
+    name, at, size = name.partition("@")
+    if at and not (timm and size.isdecimal() and 1 <= int(size) <= LARGEST):
+        raise UsageError(
+            f"{text!r} is not a backbone: a size in pixels (1 to {LARGEST}) follows the @ of a model of timm",
+            fix="For example timm:vit_small_patch14_dinov2@448.",
         )
-    return BackboneSpec(family="timm" if timm else "open_clip", name=name, tag=source)
+    is_file = "/" in source or source.startswith((".", "~")) or Path(source).suffix in WEIGHT_SUFFIXES
+    where = {"file": str(Path(source).expanduser())} if is_file else {"tag": source}
+    return BackboneSpec(family="timm" if timm else "open_clip", name=name, size=int(size or 0), **where)
 
 
+LARGEST = 4096
 WEIGHT_SUFFIXES = frozenset({".pt", ".pth", ".pyth", ".bin", ".safetensors"})
 
 

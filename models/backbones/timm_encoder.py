@@ -48,13 +48,15 @@ class TimmEncoder(Placed):
         return self.known.input
 
     @torch.inference_mode()
-    def images(self, pixels: NDArray[np.uint8], layers: Sequence[int]) -> dict[str, NDArray[Any]]:
+    def images(
+        self, pixels: NDArray[np.uint8], layers: Sequence[int], *, normed: bool = False
+    ) -> dict[str, NDArray[Any]]:
         """Encode uint8 RGB ``[n, size, size, 3]``.
 
         Returns ``class``: fp32 ``[n, D]``, the pooled features that the classifier would see; and for each
         asked layer l ``layer-LL``: fp16 ``[n, side * side, C]``, patches by rows. Layers are blocks of a ViT
-        (its patch tokens after block l, without the final norm) or stages of a CNN (layer1 to layer4 of a
-        ResNet are 1 to 4).
+        (its patch tokens after block l, without the final norm unless ``normed``) or stages of a CNN (layer1
+        to layer4 of a ResNet are 1 to 4).
         """
         depth = len(self.known.indices)
         if wrong := [layer for layer in layers if not 1 <= layer <= depth]:
@@ -66,6 +68,7 @@ class TimmEncoder(Placed):
                 images,
                 # Never none: timm would take an empty list for a mistake.
                 indices=[self.known.indices[layer - 1] for layer in asked or [1]],
+                norm=normed,
                 output_fmt="NCHW",
             )
             pooled = self.model.forward_head(last, pre_logits=True)
@@ -103,6 +106,8 @@ def load(spec: BackboneSpec) -> TimmEncoder:
     if state.keys() - classifier != own.keys():
         state = _converted(model, state)
     weights.fill(model, {key: state[key] for key in state.keys() - classifier}, str(spec))
+    if spec.size:  # after every weight was found to fit: what is resampled is the file's
+        timm_models.resize(known.name, model, spec.size)
     return TimmEncoder(model, known)
 
 

@@ -69,7 +69,7 @@ def known(spec: BackboneSpec) -> TimmModel:
             f"{spec} is not a timm model: what follows the colon is a weights file",
             fix=f"timm's tags follow a dot: timm:{spec.name.partition('.')[0]}.{spec.tag}",
         )
-    found = _known(spec.name)
+    found = _known(spec.name, spec.size)
     if not (spec.file or found.hub or found.url):
         raise ModelError(
             f"timm has no pretrained weights for {spec.name}",
@@ -79,12 +79,16 @@ def known(spec: BackboneSpec) -> TimmModel:
 
 
 @lru_cache(maxsize=32)
-def _known(name: str) -> TimmModel:
+def _known(name: str, size: int) -> TimmModel:
     cfg = _pretrained_cfg(name)
     config = resolve_data_config({}, pretrained_cfg=cfg.to_dict())
+    if size:
+        config["input_size"] = (config["input_size"][0], size, size)
     wanted = _input(name, config)
     with torch.device("meta"):
         model = build(name, num_classes=0)
+        if size:
+            resize(name, model, size)
         sides, widths, embed_dim = _sizes(name, model, wanted.size)
     # Maps finer than a quarter of the image are the stem's: so ResNet's layer1 is layer 1, and that of
     # every other net built in stages is as fine.
@@ -113,17 +117,40 @@ def build(name: str, **options: Any) -> Any:
         return timm.create_model(name, pretrained=False, **options).eval().requires_grad_(False)
 
 
-def _pretrained_cfg(name: str) -> Any:
-    architecture, dot, tag = name.partition(".")
-    if not timm.is_model(architecture):
+def resize(name: str, model: Any, size: int) -> None:
+    """Make a network that holds its weights one for images of another size.
+
+    A CNN takes any. A ViT's position embeddings are resampled to the new grid, as timm does it (bicubic,
+    antialiased); ModelError where that is not possible.
+    """
+    if not hasattr(model, "set_input_size"):
+        return
+    try:
+        model.set_input_size(img_size=(size, size))
+    except Exception as error:  # assertions on the patch size, or on windows
         raise ModelError(
-            f"unknown timm model {architecture!r}.{did_you_mean(architecture, timm.list_models())}",
+            f"timm:{name} cannot see images of {size} pixels: {type(error).__name__}: {error}",
+            fix="A side that its patch size divides can be had.",
+        ) from error
+
+
+def architecture(name: str) -> str:
+    """A name without its tag. ModelError for one that timm does not have."""
+    bare = name.partition(".")[0]
+    if not timm.is_model(bare):
+        raise ModelError(
+            f"unknown timm model {bare!r}.{did_you_mean(bare, timm.list_models())}",
             fix="`python -c 'import timm; print(timm.list_models())'` lists them.",
         )
-    tags = [full.partition(".")[2] for full in timm.list_pretrained(f"{architecture}.*")]
+    return bare
+
+
+def _pretrained_cfg(name: str) -> Any:
+    bare, (_, dot, tag) = architecture(name), name.partition(".")
+    tags = [full.partition(".")[2] for full in timm.list_pretrained(f"{bare}.*")]
     if dot and tag not in tags:
         raise ModelError(
-            f"timm has no pretrained {architecture} with tag {tag!r}.{did_you_mean(tag, tags)}",
+            f"timm has no pretrained {bare} with tag {tag!r}.{did_you_mean(tag, tags)}",
             fix=f"Its tags: {', '.join(tags) or 'none'}.",
         )
     cfg = timm.get_pretrained_cfg(name)

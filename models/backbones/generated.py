@@ -1,0 +1,58 @@
+"""Weights drawn from a seed, for tests of the path that features take: they know nothing of any image.
+
+    python -m gad.models.backbones.generated timm:resnet18 resnet18.safetensors --seed 0
+
+The file says in its metadata that it was generated. Every method that looks through it carries that into
+its key, its results are marked wherever they are shown, and they are never ranked.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from gad.harness.errors import ModelError
+from gad.models.backbones.describe import GENERATED
+
+
+def write(backbone: str, path: Path, seed: int = 0) -> None:
+    """Draw the weights of ``timm:NAME`` or of an open_clip architecture (NAME) and write them as safetensors.
+
+    Drawn as the library initialises the network, from ``seed``; the global generator is left as it was.
+    Raises ModelError for a name that the library does not have, and for a path of another suffix.
+    """
+    import torch
+    from safetensors.torch import save_file
+
+    if path.suffix != ".safetensors":
+        raise ModelError(f"{path}: generated weights are marked, and only a .safetensors file can be")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        state = _network(backbone).state_dict()
+    save_file(
+        {name: value.contiguous().clone() for name, value in state.items()},
+        path,
+        metadata={GENERATED: f"{backbone}, seed {seed}"},
+    )
+
+
+def _network(backbone: str) -> Any:
+    if backbone.startswith("timm:"):
+        from gad.models.backbones import timm_models
+
+        return timm_models.build(timm_models.architecture(backbone.removeprefix("timm:")))
+    import open_clip
+
+    if open_clip.get_model_config(backbone) is None:
+        raise ModelError(f"unknown open_clip architecture {backbone!r}")
+    return open_clip.create_model(backbone, pretrained=None, load_weights=False)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description="Weights drawn from a seed, marked as such.")
+    parser.add_argument("backbone", help="timm:NAME, or an open_clip architecture")
+    parser.add_argument("path", type=Path, help="a .safetensors file")
+    parser.add_argument("--seed", type=int, default=0)
+    given = parser.parse_args()
+    write(given.backbone, given.path, given.seed)

@@ -1,0 +1,41 @@
+"""Features of a few pictures from small encoders with generated weights: for tests of what is made of them."""
+
+from __future__ import annotations
+
+import tempfile
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from gad.harness.adapter import Features
+from gad.models.backbones import generated, spec, timm_encoder
+
+RESNET = "timm:resnet18@64"  # layers 1 to 3: 16x16x64, 8x8x128, 4x4x256
+
+
+@lru_cache
+def resnet() -> timm_encoder.TimmEncoder:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "resnet18.safetensors"
+        generated.write("timm:resnet18", path)
+        return timm_encoder.load(spec.parse(f"{RESNET}:{path}"))
+
+
+def pictures(count: int, size: int = 64, seed: int = 0) -> np.ndarray:
+    """Noise around a slope, uint8 [n, size, size, 3]; every second one has a bright square."""
+    random = np.random.default_rng(seed)
+    slope = np.linspace(60, 160, size)[None, :, None, None]
+    found = slope + random.normal(0, 15, (count, size, size, 3))
+    found[1::2, size // 4 : size // 2, size // 4 : size // 2] += 70
+    return found.clip(0, 255).astype(np.uint8)
+
+
+@lru_cache
+def features(count: int, seed: int, layers: tuple[int, ...] = (1, 2, 3)) -> Features:
+    """As adapters get them, read-only."""
+    found = resnet().images(pictures(count, seed=seed), layers)
+    for rows in found.values():
+        rows.setflags(write=False)
+    tokens = {layer: found[f"layer-{layer:02d}"] for layer in layers}
+    return Features(class_tokens=found["class"], tokens=tokens, size=64)
