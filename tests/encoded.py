@@ -11,7 +11,8 @@ import numpy as np
 from gad.harness.adapter import Features
 from gad.models.backbones import generated, spec, timm_encoder
 
-RESNET = "timm:resnet18@64"  # layers 1 to 3: 16x16x64, 8x8x128, 4x4x256
+SIZE = 32
+RESNET = f"timm:resnet18@{SIZE}"  # layers 1 to 3: 8x8x64, 4x4x128, 2x2x256
 
 
 @lru_cache
@@ -22,7 +23,7 @@ def resnet() -> timm_encoder.TimmEncoder:
         return timm_encoder.load(spec.parse(f"{RESNET}:{path}"))
 
 
-def pictures(count: int, size: int = 64, seed: int = 0) -> np.ndarray:
+def pictures(count: int, size: int = SIZE, seed: int = 0) -> np.ndarray:
     """Noise around a slope, uint8 [n, size, size, 3]; every second one has a bright square."""
     random = np.random.default_rng(seed)
     slope = np.linspace(60, 160, size)[None, :, None, None]
@@ -38,4 +39,4 @@ def features(count: int, seed: int, layers: tuple[int, ...] = (1, 2, 3)) -> Feat
     for rows in found.values():
         rows.setflags(write=False)
     tokens = {layer: found[f"layer-{layer:02d}"] for layer in layers}
-    return Features(class_tokens=found["class"], tokens=tokens, size=64)
+    return Features(class_tokens=found["class"], tokens=tokens, size=SIZE)

@@ -125,12 +125,15 @@ def resize(name: str, model: Any, size: int) -> None:
     """
     if not hasattr(model, "set_input_size"):
         return
+    patch = getattr(getattr(model, "patch_embed", None), "patch_size", (1, 1))
     try:
+        if size % patch[0] or size % patch[1]:
+            raise ValueError(f"its patches have {patch[1]} x {patch[0]} pixels")
         model.set_input_size(img_size=(size, size))
-    except Exception as error:  # assertions on the patch size, or on windows
+    except Exception as error:  # windows, too, may not fit
         raise ModelError(
-            f"timm:{name} cannot see images of {size} pixels: {type(error).__name__}: {error}",
-            fix="A side that its patch size divides can be had.",
+            f"timm:{name} cannot see images of {size} pixels: {error}",
+            fix="Name a side that its patches divide.",
         ) from error
 
 

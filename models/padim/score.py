@@ -52,7 +52,8 @@ def embedded(maps: list[Tensor], chosen: Tensor) -> Tensor:
 @dataclass(frozen=True)
 class Gaussians:
     """At each of P positions a mean ``[P, C]``, the directions in which the prompts vary ``[P, C, r]`` (of
-    length 1, at right angles) and epsilon plus the variance along each, ``[P, r]``. float32."""
+    length 1, at right angles) and epsilon plus the variance along each, ``[P, r]``. float64: what lies across
+    the directions is divided by a small epsilon, and so is its rounding."""
 
     mean: Tensor
     directions: Tensor
@@ -61,21 +62,21 @@ class Gaussians:
 
 
 def fit(prompts: Tensor, epsilon: float) -> Gaussians:
-    """Gaussians of K prompts' ``[K, P, C]``; computed in float64, kept in float32."""
+    """Gaussians of K prompts' ``[K, P, C]``."""
     shots = len(prompts)
     mean = prompts.double().mean(dim=0)
     directions, variances = [], []
     for rows, centre in zip(prompts.split(POSITIONS, dim=1), mean.split(POSITIONS), strict=True):
         spread = (rows.double() - centre).permute(1, 2, 0) / max(shots - 1, 1) ** 0.5
         basis, lengths, _ = torch.linalg.svd(spread, full_matrices=False)
-        directions.append(basis.float())
-        variances.append((lengths.square() + epsilon).float())
-    return Gaussians(mean.float(), torch.cat(directions), torch.cat(variances), epsilon)
+        directions.append(basis)
+        variances.append(lengths.square() + epsilon)
+    return Gaussians(mean, torch.cat(directions), torch.cat(variances), epsilon)
 
 
 def mahalanobis(query: Tensor, fitted: Gaussians) -> Tensor:
-    """Distance of every position of one query to its Gaussian (equation 2): ``[P, C] -> [P]``, float32."""
-    away = query - fitted.mean
+    """Distance of every position of one query to its Gaussian (equation 2): ``[P, C] -> [P]``, float64."""
+    away = query.double() - fitted.mean
     along = torch.einsum("pcr,pc->pr", fitted.directions, away)
     across = away - torch.einsum("pcr,pr->pc", fitted.directions, along)
     squares = across.square().sum(dim=1) / fitted.epsilon + (along.square() / fitted.variances).sum(dim=1)

@@ -33,7 +33,7 @@ def distances(query: Array, prompts: list[Array], epsilon: float) -> Array:
     out = np.zeros((height, width))
     for y in range(height):
         for x in range(width):
-            rows = np.array([prompt[y, x] for prompt in prompts])
+            rows = np.array([prompt[y, x] for prompt in prompts], dtype=np.float64)
             mean = rows.sum(axis=0) / len(rows)
             covariance = epsilon * np.eye(channels)
             for row in rows if len(rows) > 1 else []:
