@@ -19,14 +19,15 @@ way, so a score may not depend on the other queries in a batch. Inputs are read-
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from gad.harness.errors import ModelError
 
 if TYPE_CHECKING:
     import numpy as np
+    import torch
     from numpy.typing import NDArray
 
 
@@ -82,6 +83,25 @@ class Features:
         )
 
 
+class TextTower(Protocol):
+    """The text tower of a frozen CLIP from token embeddings on; gradients pass through it."""
+
+    context_length: int
+    width: int
+
+    def tokens(self, lines: Sequence[str]) -> torch.Tensor:
+        """int64 ``[n, length]``, no longer than the longest line needs."""
+        ...
+
+    def embedded(self, tokens: torch.Tensor) -> torch.Tensor:
+        """float32 ``[n, length, width]``, before position embeddings."""
+        ...
+
+    def encode(self, embedded: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor:
+        """float32 ``[n, D]``, projected, not normalised. ``tokens`` tell where each line ends."""
+        ...
+
+
 @dataclass(frozen=True)
 class Auxiliary:
     """A labelled auxiliary set to train on: all its images, train and test splits together.
@@ -89,7 +109,8 @@ class Auxiliary:
     ``features``: class tokens and patch tokens of N images. ``ids``: their samples' ids, str ``[N]``.
     ``splits``: int8 ``[N]``, 0 train and 1 test. ``labels``: int8 ``[N]``, 0 normal and 1 anomalous.
     ``categories``: int64 ``[N]``, numbers into ``names``. ``texts``: fp32 ``[C, 2, D]``, each category's
-    normal and anomalous embedding. ``shots``: the K to train for.
+    normal and anomalous embedding. ``shots``: the K to train for. ``tower``: the encoder's text tower, where the
+    model's input asks for it.
     """
 
     features: Features
@@ -100,6 +121,7 @@ class Auxiliary:
     names: tuple[str, ...]
     texts: NDArray[np.float32] | None
     shots: int
+    tower: TextTower | None = None
 
 
 @dataclass(frozen=True)

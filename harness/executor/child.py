@@ -28,7 +28,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from safetensors.numpy import load_file, save_file
 
-from gad.harness.adapter import Auxiliary, Context, Features
+from gad.harness.adapter import Auxiliary, Context, Features, TextTower
 from gad.harness.executor.returned import MapFile, checked
 from gad.harness.nouns import ModelInfo
 from gad.harness.units import SLICE
@@ -141,6 +141,7 @@ def train(message: dict[str, Any]) -> dict[str, Any]:
         names=tuple(message["names"]),
         texts=_map(message["texts"]) if message["texts"] else None,
         shots=message["shots"],
+        tower=_tower(**message["tower"]) if message["tower"] else None,
     )
     random.seed(context.seed)
     np.random.seed(context.seed % 2**32)
@@ -151,6 +152,16 @@ def train(message: dict[str, Any]) -> dict[str, Any]:
         _save(arrays, f"{message['out']}/epoch-{number:03d}.safetensors", header)
     _save(checkpoint.arrays, f"{message['out']}/checkpoint.safetensors", message["header"])
     return {"losses": list(checkpoint.losses), "seconds": time.perf_counter() - started}
+
+
+def _tower(backbone: str, weights: str, threads: int) -> TextTower:
+    """The text tower of the encoder whose features training sees."""
+    from gad.harness.executor.encode import encoder_of
+    from gad.models.backbones import clip, text_tower
+
+    encoder = encoder_of(backbone, weights, threads)
+    assert isinstance(encoder, clip.ClipEncoder)  # planning refuses others
+    return text_tower.TextTower(encoder)
 
 
 def bring(message: dict[str, Any]) -> dict[str, Any]:

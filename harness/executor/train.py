@@ -58,6 +58,7 @@ def train_into(
         "do": "train",
         "header": header,
         **_arrays(folder, unit, store, encoder),
+        "tower": _tower(unit, threads),
         "shots": unit.shots,
         "seed": unit.training_seed,
         "info": info,
@@ -74,6 +75,14 @@ def train_into(
     if "error" in reply:
         raise ModelError(f"{reply['error_type']}: {reply['error']}\n{reply['traceback'][-2000:]}")
     return {**header, "losses": reply["losses"], "seconds": reply["seconds"]}
+
+
+def _tower(unit: TrainUnit, threads: int) -> dict[str, object] | None:
+    """Which encoder's text tower the training process is to load, if any."""
+    wanted = unit.input
+    if not isinstance(wanted, FeatureInput) or not wanted.text_tower:
+        return None
+    return {"backbone": wanted.backbone, "weights": wanted.weights, "threads": threads}
 
 
 def _arrays(folder: Path, unit: TrainUnit, store: FeatureStore, encoder: str) -> dict[str, object]:

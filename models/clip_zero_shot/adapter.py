@@ -30,5 +30,7 @@ class ClipZeroShot(FeatureAdapter):
         normal, anomalous = torch.from_numpy(queries.text.copy())
         # Image by image: the last bit of a product can depend on how many rows it has.
         tokens = torch.from_numpy(queries.class_tokens.copy())
-        scores: NDArray[np.float32] = torch.cat([text_prior(t[None], normal, anomalous) for t in tokens]).numpy()
+        scores: NDArray[np.float32] = torch.cat(
+            [text_prior(t[None], normal, anomalous) for t in tokens]
+        ).numpy()
         return scores
