@@ -18,7 +18,7 @@ def inputs(options: Options) -> FeatureInput:
 INFO = ModelInfo(
     name="clip-zero-shot",
     title="CLIP zero-shot",
-    summary="How much nearer an image is to sentences about a damaged object; looks at no prompt, so K changes nothing.",
+    summary="How much nearer an image is to sentences about a damaged object; looks at no prompt: K changes nothing.",
     adapter="gad.models.clip_zero_shot.adapter:ClipZeroShot",
     options=Options,
     inputs=inputs,

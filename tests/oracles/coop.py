@@ -55,5 +55,5 @@ def trained(
             slope = slope + 5e-4 * context
             speed = slope if number == 0 else 0.9 * speed + slope
             context = context - rate * speed
-        losses.append(float(value))
+        losses.append(value.item())
     return context.detach(), losses

@@ -1,0 +1,62 @@
+"""The paper's other methods in a grid: generated weights are marked and not ranked, streaming changes no bit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from support import Bench
+
+from gad.leaderboard import queries, ranking
+from gad.models.backbones import generated
+
+pytestmark = pytest.mark.timeout(600)
+
+GRID = """
+models:
+  - {{name: spade, options: {{backbone: '{resnet}'}}}}
+  - {{name: padim, options: {{backbone: '{resnet}'}}}}
+  - {{name: anomalydino, options: {{backbone: '{vit}'}}}}
+  - clip-zero-shot
+  - {{name: coop, options: {{context: 4, epochs: 2}}}}
+datasets: [textures]
+auxiliary: textures-auxiliary
+shots: [2]
+seeds: [0]
+backbone: tiny
+limits: {{test_images: 4}}
+"""
+DRAWN = {"spade", "padim", "anomalydino"}
+
+
+@pytest.fixture(scope="module")
+def grid(tmp_path_factory: pytest.TempPathFactory) -> str:
+    folder = tmp_path_factory.mktemp("weights")
+    named = {"resnet": ("resnet18", 32), "vit": ("test_vit", 64)}
+    places = {key: folder / f"{name}.safetensors" for key, (name, _) in named.items()}
+    for key, (name, _) in named.items():
+        generated.write(f"timm:{name}", places[key])
+    return GRID.format(**{key: f"timm:{name}@{size}:{places[key]}" for key, (name, size) in named.items()})
+
+
+def test_all_complete_and_generated_weights_are_marked(
+    submit: Callable[..., str], bench: Bench, grid: str, tmp_path: Path
+) -> None:
+    submit(grid)
+    rows = {row["model"]: row for row in bench.json("results")}
+    assert {name: row["complete"] for name, row in rows.items()} == dict.fromkeys(
+        [*DRAWN, "clip-zero-shot", "coop"], True
+    )
+    assert {name for name, row in rows.items() if row["generated"]} == DRAWN
+    assert {rows[name]["note"] for name in DRAWN} == {"generated weights"}
+    assert rows["coop"]["note"] == "K counts auxiliary images"
+    shown = bench.run("results").stdout
+    assert shown.count("generated weights") == len(DRAWN)
+    found = queries.load(bench.results).datasets
+    ranks = ranking.cells(found, 2, "auroc").set_index("model")["rank"]
+    assert set(ranks.dropna().index) == {"clip-zero-shot", "coop"}
+    kept = bench.scores()
+    other = Bench(tmp_path / "streamed", data=bench.data)
+    other.run("submit", "--grid", other.grid(grid), "--features", "stream", "--workers", "2", timeout=500)
+    assert other.scores() == kept
