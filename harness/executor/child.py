@@ -154,12 +154,13 @@ def train(message: dict[str, Any]) -> dict[str, Any]:
     return {"losses": list(checkpoint.losses), "seconds": time.perf_counter() - started}
 
 
-def _tower(backbone: str, weights: str, threads: int) -> TextTower:
+def _tower(wanted: dict[str, Any], threads: int) -> TextTower:
     """The text tower of the encoder whose features training sees."""
     from gad.harness.executor.encode import encoder_of
+    from gad.harness.nouns import FeatureInput
     from gad.models.backbones import clip, text_tower
 
-    encoder = encoder_of(backbone, weights, threads)
+    encoder = encoder_of(FeatureInput.model_validate(wanted), threads)
     assert isinstance(encoder, clip.ClipEncoder)  # planning refuses others
     return text_tower.TextTower(encoder)
 

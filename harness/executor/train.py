@@ -82,7 +82,7 @@ def _tower(unit: TrainUnit, threads: int) -> dict[str, object] | None:
     wanted = unit.input
     if not isinstance(wanted, FeatureInput) or not wanted.text_tower:
         return None
-    return {"backbone": wanted.backbone, "weights": wanted.weights, "threads": threads}
+    return {"wanted": wanted.model_dump(mode="json"), "threads": threads}
 
 
 def _arrays(folder: Path, unit: TrainUnit, store: FeatureStore, encoder: str) -> dict[str, object]:

@@ -25,6 +25,7 @@ INFO = ModelInfo(
     paper="Radford et al., Learning Transferable Visual Models From Natural Language Supervision, ICML 2021, "
     "arXiv 2103.00020; sentences of WinCLIP, arXiv 2303.14814",
     licence="needs the weights of its backbone",
+    min_shots=0,
     default_backbone="ViT-B-16-plus-240:laion400m_e32",
     batch_size=256,
 )

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from encoded import pictures
+from PIL import Image
 from support import Bench
 
 from gad.leaderboard import queries, ranking
@@ -20,14 +22,23 @@ models:
   - {{name: anomalydino, options: {{backbone: '{vit}'}}}}
   - clip-zero-shot
   - {{name: coop, options: {{context: 4, epochs: 2}}}}
-datasets: [textures]
-auxiliary: textures-auxiliary
+datasets: ['{target}']
+auxiliary: '{auxiliary}'
 shots: [2]
 seeds: [0]
 backbone: tiny
-limits: {{test_images: 4}}
 """
 DRAWN = {"spade", "padim", "anomalydino"}
+
+
+def pictured(folder: Path, seed: int) -> Path:
+    """A category in MVTec layout: four normal images to train with, two and two to test."""
+    images = iter(pictures(8, seed=seed))
+    for place, count in (("train/good", 4), ("test/good", 2), ("test/spot", 2)):
+        (folder / "plate" / place).mkdir(parents=True)
+        for number in range(count):
+            Image.fromarray(next(images)).save(folder / "plate" / place / f"{number}.png")
+    return folder
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +48,10 @@ def grid(tmp_path_factory: pytest.TempPathFactory) -> str:
     places = {key: folder / f"{name}.safetensors" for key, (name, _) in named.items()}
     for key, (name, _) in named.items():
         generated.write(f"timm:{name}", places[key])
-    return GRID.format(**{key: f"timm:{name}@{size}:{places[key]}" for key, (name, size) in named.items()})
+    data = {"target": pictured(folder / "target", 0), "auxiliary": pictured(folder / "auxiliary", 1)}
+    return GRID.format(
+        **data, **{key: f"timm:{name}@{size}:{places[key]}" for key, (name, size) in named.items()}
+    )
 
 
 def test_all_complete_and_generated_weights_are_marked(
