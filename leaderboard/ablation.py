@@ -94,8 +94,9 @@ def averages(found: pd.DataFrame, metric: str) -> pd.DataFrame:
     out = groups.agg(mean="mean", n="count").reset_index()
     out["of"] = out["domain"].map(wanted)
     out["complete"] = out["n"] == out["of"]
+    drawn = out["method_key"].isin(found.loc[found["generated"], "method_key"])
     ranks = (
-        out[out["complete"]]
+        out[out["complete"] & ~drawn]
         .groupby("domain")["mean"]
         .transform(
             lambda means: means.round(ranking.TIE_DIGITS).rank(

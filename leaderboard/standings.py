@@ -28,9 +28,10 @@ def standings(ranked: pd.DataFrame, columns: pd.DataFrame, metric: str) -> pd.Da
     """Average rank of each method that is complete on every dataset: ``rank, low, high, datasets, among, place``.
 
     The index is the method's key. The two protocols of one pool of images are averaged first and count
-    once. ``low`` and ``high`` are the 95 % interval over resampled datasets, ``place`` 1 for the best.
+    once. What looks through generated weights is left out. ``low`` and ``high`` are the 95 % interval over
+    resampled datasets, ``place`` 1 for the best.
     """
-    wide = significance.by_unit(complete(ranked, columns)).dropna(axis=0)
+    wide = significance.by_unit(complete(ranked[~ranked["generated"]], columns)).dropna(axis=0)
     if wide.empty or len(wide) < 2:
         return pd.DataFrame(columns=["rank", "low", "high", "datasets", "among", "place"])
     places = significance.ranks(wide, METRICS[metric].higher_is_better)
@@ -55,11 +56,12 @@ def averages(ranked: pd.DataFrame, columns: pd.DataFrame, metric: str) -> dict[t
     ``n`` and ``planned`` count datasets. A mean over fewer than all has no value.
     """
     wide, found = complete(ranked, columns), {}
+    drawn = wide.index.isin(pd.MultiIndex.from_frame(ranked.loc[ranked["generated"], ROW]))
     for protocol, own in columns[columns["age"] == 0].groupby("protocol"):
         part = wide[own["dataset"].tolist()]
         means, known = part.mean(axis=1, skipna=False), part.notna().sum(axis=1)
         better = METRICS[metric].higher_is_better
-        places = means.round(TIE_DIGITS).rank(method="min", ascending=not better)
+        places = means.where(~drawn).round(TIE_DIGITS).rank(method="min", ascending=not better)
         for key, mean, n, place in zip(part.index, means, known, places, strict=True):
             whole = n == part.shape[1]
             shown = int(place) if whole and place <= 2 else 0

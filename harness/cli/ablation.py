@@ -23,7 +23,8 @@ def show(results: Path, as_json: bool) -> None:
     from gad.harness.store import read
     from gad.leaderboard import ablation
 
-    frame = pd.DataFrame(read.results(results, "dataset"), columns=read.COLUMNS["dataset"].split(", "))
+    names = [*read.COLUMNS["dataset"].split(", "), *read.MARKS]
+    frame = pd.DataFrame(read.results(results, "dataset"), columns=names)
     rows, tables = ablation.variants(frame), []
     for family, own in rows.groupby("family", sort=False):
         if len(own) < 2:
