@@ -24,6 +24,8 @@ ROWS = (
     "cifar10-multi-class",
 )
 CLIP = "ViT-B-16-plus-240:laion400m_e32"
+RESNET = "timm:wide_resnet50_2.tv_in1k"
+ENCODERS = {"paper": [CLIP, RESNET], "ablation": [CLIP]}
 
 
 @pytest.fixture
@@ -40,7 +42,7 @@ def bench(tmp_path: Path) -> Bench:
 # and on VisA.
 @pytest.mark.parametrize(
     ("grid", "methods", "trained"),
-    [("paper", 3, 1), ("ablation", 9, 9)],
+    [("paper", 6, 2), ("ablation", 9, 9)],
 )
 def test_jobs_and_parts_are_counted_from_the_cards(
     bench: Bench, grid: str, methods: int, trained: int
@@ -51,10 +53,10 @@ def test_jobs_and_parts_are_counted_from_the_cards(
     assert (plan["done"], plan["new"], plan["invalid"]) == (0, 0, plan["parts"])
     assert plan["train"] == trained * 2 * 3
     assert {reason["state"] for reason in plan["reasons"]} == {"missing"}
-    # Test images, and the up to 3 * 8 prompts of each of 54 categories; all methods share one encoder, and the
-    # categories of one-vs-all their test images.
+    # Test images, and the up to 3 * 8 prompts of each of 54 categories; methods share encoders, and the categories
+    # of one-vs-all their test images.
     tests = (467 + 1258) + (962 + 1200) + (564 + 183) + (377 + 715) + (286 + 54) + (25 + 155) + (25 + 100)
-    assert plan["encode_images"] == tests + 4 * 10_000 + 54 * 24
+    assert plan["encode_images"] == len(ENCODERS[grid]) * (tests + 4 * 10_000 + 54 * 24)
 
 
 def test_the_mnist_grid_has_both_protocols_and_a_limit(bench: Bench) -> None:
@@ -68,33 +70,36 @@ def test_the_mnist_grid_has_both_protocols_and_a_limit(bench: Bench) -> None:
 @pytest.mark.parametrize("grid", ["paper", "ablation"])
 def test_what_is_missing_is_named_once_with_what_to_do(bench: Bench, grid: str) -> None:
     missing = bench.json("plan", "--grid", grid)["missing"]
-    assert [lack["name"] for lack in missing] == [*ROWS, CLIP]
-    assert [lack["kind"] for lack in missing] == ["dataset"] * 11 + ["weights"]
-    for lack in missing[:-1]:
+    encoders = ENCODERS[grid]
+    assert [lack["name"] for lack in missing] == [*ROWS, *encoders]
+    assert [lack["kind"] for lack in missing] == ["dataset"] * 11 + ["weights"] * len(encoders)
+    for lack in missing[:11]:
         assert f"harness data prepare {lack['name']} --raw DIR" in lack["text"]
         assert "It comes from http" in lack["text"]
-    assert "not in the local cache" in missing[-1]["text"]
-    assert "vit_b_16_plus_240-laion400m_e32-699c4b84.pt" in missing[-1]["text"]
+    assert all("not in the local cache" in lack["text"] for lack in missing[11:])
+    assert "vit_b_16_plus_240-laion400m_e32-699c4b84.pt" in missing[11]["text"]
+    if grid == "paper":
+        assert "hf.co/timm/wide_resnet50_2.tv_in1k" in missing[12]["text"]
     shown = bench.run("plan", "--grid", grid).stdout
     for name in ROWS:
         assert shown.count(f"dataset '{name}' is not prepared") == 1
-    assert shown.count("weights of") == 1
+    assert shown.count("weights of") == len(encoders)
 
 
 def test_who_waits_for_what(bench: Bench) -> None:
-    """InCTRL is trained on MVTec AD, so nearly all of its parts wait for it."""
+    """CoOp and InCTRL are trained on MVTec AD, so nearly all of their parts wait for it."""
     parts = {lack["name"]: lack["parts"] for lack in bench.json("plan", "--grid", "paper")["missing"]}
-    assert parts["elpv"] == 3 * 9
-    assert parts["mvtec"] == 3 * 15 * 9 + (54 - 15) * 9
-    assert parts["visa"] == 3 * 12 * 9 + 15 * 9
-    assert parts[CLIP] == 3 * 54 * 9
+    assert parts["elpv"] == 6 * 9
+    assert parts["mvtec"] == 6 * 15 * 9 + 2 * (54 - 15) * 9
+    assert parts["visa"] == 6 * 12 * 9 + 2 * 15 * 9
+    assert parts[CLIP] == parts[RESNET] == 3 * 54 * 9
 
 
 @pytest.mark.parametrize("grid", ["paper", "ablation"])
 def test_submit_refuses_before_anything_starts(bench: Bench, grid: str) -> None:
     bad = bench.run("submit", "--grid", grid, code=1)
     assert bad.stderr.count("is not prepared") == 11
-    assert bad.stderr.count("weights of") == 1
+    assert bad.stderr.count("weights of") == len(ENCODERS[grid])
     assert "Nothing was started" in bad.stderr
     assert not list(bench.results.glob("runs/*"))
     assert not bench.data.exists()
@@ -104,7 +109,7 @@ def test_weights_in_a_cache_are_not_missing(bench: Bench, tmp_path: Path) -> Non
     cached = tmp_path / "home/.cache/clip/vit_b_16_plus_240-laion400m_e32-699c4b84.pt"
     cached.parent.mkdir(parents=True)
     cached.write_bytes(b"weights")
-    assert [lack["name"] for lack in bench.json("plan", "--grid", "paper")["missing"]] == [*ROWS]
+    assert [lack["name"] for lack in bench.json("plan", "--grid", "ablation")["missing"]] == [*ROWS]
 
 
 def test_missing_weights_alone_are_fetched_or_refused(bench: Bench) -> None:
