@@ -103,6 +103,28 @@ def glyph_residual(heads: Heads, tokens: list[Tensor]) -> dict[str, Tensor]:
     }
 
 
+def anchor(tokens: list[Tensor], first: Tensor) -> Tensor:
+    """How far distances between patches of a group are from those of ``first``, up to a factor: 0 to 1 a layer.
+
+    ``tokens``: per layer ``[groups, 4, patches, width]``; ``first [groups, 4, patches, channels]``.
+    """
+    wanted = apart(first)
+    total = torch.zeros(())
+    for layer in tokens:
+        total = total + 1 - F.cosine_similarity(apart(layer), wanted, dim=-1).mean()
+    return total / len(tokens)
+
+
+def apart(tokens: Tensor) -> Tensor:
+    """Roots of the cosine distances between every fourth patch and all of its group: ``[groups, n]``.
+
+    Roots, so that small distances, which decide what is nearest, count as much as large ones.
+    """
+    unit = F.normalize(tokens.float().flatten(1, 2), dim=-1)
+    like = unit[:, ::4] @ unit.transpose(1, 2)
+    return (1 - like).clamp(min=1e-3).sqrt().flatten(1)
+
+
 def readers(heads: Heads, surfaces: list[Tensor], drawings: list[Tensor], s: Surfaces, d: Drawings) -> Tensor:
     """Flaws and glyphs, read from each patch token alone."""
     total = torch.zeros(())

@@ -24,20 +24,19 @@ from gad.harness import atomic
 from gad.models.backbones.tiny import captions, objectives
 from gad.models.backbones.tiny.batches import FAMILIES, GLYPHS, Drawings, Generator, Surfaces
 from gad.models.backbones.tiny.evaluate import build, look, on_validation
-from gad.models.backbones.tiny.start import prepare
+from gad.models.backbones.tiny.start import described, prepare
 
-STEPS = 2250
+STEPS = 1300
 GROUPS = 7  # surfaces in a batch, four images of each
-STORED = 2400  # groups of surface pictures
+STORED = 2000  # groups of surface pictures
+USUAL = 60  # groups of them that say what is usual
 RATE, MUON, DECAY = 1.2e-3, 3e-3, 0.02  # learning rates and weight decay
-WARM, COOL, RAMP = (
-    40,
-    700,
-    600,
-)  # steps: up to the full rates, down to 0 at the end, until all losses count fully
+SEEN_RATE, SEEN_MUON = 6e-4, 1.5e-3  # learning rates of the vision tower's blocks, which start with a meaning
+# Steps up to the full rates, down to 0 at the end, until all losses count fully.
+WARM, COOL, RAMP = 40, 450, 300
 SAVE_EVERY = 120.0  # seconds
 WEIGHTS = {
-    "patch": 1.0, "rank": 1.0, "glyph": 1.0, "order": 1.0, "readers": 1.0, "embedding": 0.5,
+    "anchor": 60.0, "patch": 1.0, "rank": 1.0, "glyph": 2.0, "order": 2.0, "readers": 1.0, "embedding": 0.5,
     "state": 1.0, "family": 0.3, "kind": 0.3, "name": 0.5, "presence": 0.2,
 }  # fmt: skip
 RESIDUALS = ("patch", "rank", "glyph", "order")
@@ -64,6 +63,7 @@ def losses(
     images = torch.cat([s.images.flatten(0, 1), d.images.flatten(0, 1)])
     with torch.autocast("cpu", dtype=torch.bfloat16):
         tokens, seen = look(model, images)
+        first = described(model.visual, s.images.flatten(0, 1))
     count = s.images.shape[0] * 4
     on_surfaces = [t[:count].unflatten(0, s.images.shape[:2]) for t in tokens]
     on_drawings = [t[count:].unflatten(0, d.images.shape[:2]) for t in tokens]
@@ -78,6 +78,7 @@ def losses(
     states, presence = states.unflatten(0, (-1, 2)), presence.unflatten(0, (-1, 2))
     of_surfaces, of_drawings = F.normalize(surfaces, dim=-1), F.normalize(drawings, dim=-1)
     return {
+        "anchor": objectives.anchor(on_surfaces, first.unflatten(0, s.images.shape[:2])),
         **objectives.surface_residual(heads, on_surfaces, s),
         **objectives.glyph_residual(heads, on_drawings),
         "readers": objectives.readers(heads, on_surfaces, on_drawings, s, d),
@@ -101,45 +102,48 @@ def save(model: Any, folder: Path) -> None:
     atomic.write_bytes(folder / "tiny.safetensors", encoded(state))
 
 
-def fresh(seed: int) -> tuple[Any, objectives.Heads, list[Tensor]]:
-    """The model and the heads at the start, and what is trained of them."""
-    torch.manual_seed(seed)
-    model = build()
-    prepare(model)
+def begin(model: Any, pictures: Tensor) -> tuple[objectives.Heads, list[Tensor]]:
+    """Prepare the model and make the heads; returns them and what is trained of both. Pictures 0..1."""
+    prepare(model, pictures)
     heads = objectives.Heads(model.visual.conv1.out_channels, 3, model.visual.output_dim)
     with torch.no_grad():
         model.logit_scale.fill_(math.log(objectives.SCALE))
     model.logit_scale.requires_grad_(False)
-    return model, heads, [p for p in [*model.parameters(), *heads.parameters()] if p.requires_grad]
+    return heads, [p for p in [*model.parameters(), *heads.parameters()] if p.requires_grad]
 
 
 def optimisers(model: Any, heads: objectives.Heads) -> list[torch.optim.Optimizer]:
     """Muon for the matrices of both towers' blocks, which learn in fewer steps so; AdamW for the rest."""
-    blocks = [*model.visual.transformer.parameters(), *model.transformer.parameters()]
-    matrices = [p for p in blocks if p.ndim == 2]
+    seeing, reading = model.visual.transformer.parameters(), model.transformer.parameters()
+    blocks = [[p for p in tower if p.requires_grad] for tower in (seeing, reading)]
+    matrices = [[p for p in tower if p.ndim == 2] for tower in blocks]
+    vectors = [p for p in blocks[0] if p.ndim == 1]
     fast = [heads.scale, heads.offset]  # of the residuals: they have far to go
-    apart = {id(p) for p in [*matrices, *fast]}
+    apart = {id(p) for p in [*matrices[0], *matrices[1], *vectors, *fast]}
     rest = [p for p in [*model.parameters(), *heads.parameters()] if p.requires_grad and id(p) not in apart]
     groups = [
         {"params": [p for p in rest if p.ndim > 1], "weight_decay": DECAY, "peak": RATE},
         {"params": [p for p in rest if p.ndim <= 1], "weight_decay": 0.0, "peak": RATE},
+        {"params": vectors, "weight_decay": 0.0, "peak": SEEN_RATE},
         {"params": fast, "weight_decay": 0.0, "peak": 10 * RATE},
     ]
-    muon = [{"params": matrices, "peak": MUON}]
+    muon = [{"params": matrices[0], "peak": SEEN_MUON}, {"params": matrices[1], "peak": MUON}]
     return [
         torch.optim.AdamW(groups, lr=RATE, betas=(0.9, 0.98), fused=True),
-        torch.optim.Muon(muon, lr=MUON, weight_decay=DECAY, adjust_lr_fn="match_rms_adamw"),
+        torch.optim.Muon(muon, lr=MUON, weight_decay=0.0, adjust_lr_fn="match_rms_adamw"),
     ]
 
 
 def train(out: Path, steps: int, seed: int, stored: int) -> dict[str, float]:
     """Train, write ``tiny.safetensors`` into ``out`` and return the validation figures."""
     began = time.monotonic()
-    model, heads, parameters = fresh(seed)
-    both = optimisers(model, heads)
-    rng = np.random.default_rng(seed + 1)
+    torch.manual_seed(seed)
+    model = build()
     generator = Generator(seed, stored, model.visual.image_size[0], model.visual.patch_size[0])
     print(f"pictures drawn after {time.monotonic() - began:.0f} s", flush=True)
+    heads, parameters = begin(model, generator.stored.images[:USUAL].flatten(0, 1) / 255)
+    both = optimisers(model, heads)
+    rng = np.random.default_rng(seed + 1)
     saved, running = time.monotonic(), dict[str, float]()
     for step in range(steps):
         rate = min(1.0, (step + 1) / WARM, (steps - step) / COOL)
