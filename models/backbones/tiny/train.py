@@ -26,14 +26,14 @@ from gad.models.backbones.tiny.batches import FAMILIES, GLYPHS, Drawings, Genera
 from gad.models.backbones.tiny.evaluate import build, look, on_validation
 from gad.models.backbones.tiny.start import described, prepare
 
-STEPS = 600
+STEPS = 2000
 GROUPS = 4  # surfaces in a batch, four images of each
-STORED = 1200  # groups of surface pictures
+STORED = 2000  # groups of surface pictures
 USUAL = 60  # groups of them that say what is usual
 RATE, MUON, DECAY = 1.2e-3, 3e-3, 0.02  # learning rates and weight decay
 SEEN_RATE, SEEN_MUON = 1e-3, 2e-3  # learning rates of the vision tower's blocks, which start with a meaning
 # Steps up to the full rates, down to 0 at the end, until all losses count fully.
-WARM, COOL, RAMP = 30, 250, 100
+WARM, COOL, RAMP = 30, 700, 100
 SAVE_EVERY = 120.0  # seconds
 WEIGHTS = {
     "anchor": 60.0, "patch": 1.0, "rank": 1.0, "glyph": 3.0, "order": 3.0, "readers": 1.0, "embedding": 0.5,
