@@ -19,7 +19,7 @@ GRID = "models: [winclip]\ndatasets: [textures]\nshots: [1]\nseeds: [0]\nbackbon
 
 def test_bytes_of_an_image() -> None:
     """tiny: 8x8 patches, 128-d embeddings, blocks 192 wide."""
-    wanted = resolve(FeatureInput(backbone="tiny", layers=(3, 5), nearest=True, windows=(2,)))
+    wanted = resolve(FeatureInput(backbone="tiny", layers=(2, 4), nearest=True, windows=(2,)))
     sizes = plandisk.row_bytes(wanted)
     from gad.models.backbones.describe import describe
 
@@ -27,8 +27,8 @@ def test_bytes_of_an_image() -> None:
     side, width, dim = known.sides[0], known.widths[0], known.embed_dim
     assert sizes == {
         "class": 4 * dim,
-        "layer-03": 2 * side * side * width,
-        "layer-05": 2 * side * side * width,
+        "layer-02": 2 * side * side * width,
+        "layer-04": 2 * side * side * width,
         "window-2": 2 * (side - 1) ** 2 * dim,
     }
 

@@ -171,7 +171,9 @@ def test_skipped_files_are_neither_queries_nor_prompts() -> None:
         assert torch.equal(kept.patch_tokens[2], torch.tensor(everything.features.tokens[2][rows]))
         assert kept.labels.tolist() == everything.labels[rows].tolist()
         assert kept.categories.tolist() == everything.categories[rows].tolist()
-        assert torch.equal(kept.text_priors, table_of(everything, Options()).text_priors[rows])
+        # A product over fewer rows may differ in its last bits: which kernel does it depends on the machine.
+        whole = table_of(everything, Options()).text_priors[rows]
+        torch.testing.assert_close(kept.text_priors, whole, rtol=1e-4, atol=1e-9)
         assert len(table_of(auxiliary(".png"), options).labels) == 40
     assert len(table_of(auxiliary(".JPG"), Options()).labels) == 40
 
