@@ -17,6 +17,7 @@ from PIL import Image, ImageChops, ImageFilter
 from gad.harness import images, manifest
 from gad.harness.errors import DataError
 from gad.harness.nouns import Sample
+from gad.leaderboard import heatmaps
 from gad.leaderboard.text import escape
 
 SIDE = 224  # pixels of the longer side
@@ -62,16 +63,19 @@ def _samples(folder: str, name: str, _fingerprint: str, category: str) -> tuple[
 
 
 @lru_cache(maxsize=2048)
-def _uri(root: Path, sample: Sample) -> str:
+def _uri(root: Path, sample: Sample, heat: heatmaps.Heat | None) -> str:
     """The picture as a data URI, its mask's outline drawn in. Raises DataError as :func:`images.open_image`."""
-    image = images.open_image(root, sample)
-    image = _eight_bit(image).convert("RGB")
+    if heat is not None:
+        image, mask = heatmaps.draw(root, sample, heat)
+    else:
+        image = _eight_bit(images.open_image(root, sample)).convert("RGB")
+        mask = images.open_mask(root, sample) if sample.mask else None
     image.thumbnail((SIDE, SIDE), Image.Resampling.BICUBIC)
     if max(image.size) < SIDE // 2:  # digits of 8 pixels would be a speck
         scale = SIDE // 2 // max(image.size)
         image = image.resize((image.width * scale, image.height * scale), Image.Resampling.NEAREST)
-    if sample.mask:
-        image = outlined(image, images.open_mask(root, sample))
+    if mask is not None:
+        image = outlined(image, mask)
     out = io.BytesIO()
     image.save(out, "WEBP", quality=82)
     return f"data:image/webp;base64,{base64.b64encode(out.getvalue()).decode()}"
@@ -91,12 +95,19 @@ def outlined(image: Image.Image, mask: Image.Image) -> Image.Image:
     return Image.composite(Image.new("RGB", image.size, OUTLINE), image, border)
 
 
-def card(found: Album, sample: Sample | None, sample_id: str, words: str) -> str:
-    """One picture with what is to be said of it, as HTML; in place of one that cannot be read, why."""
+def card(
+    found: Album, sample: Sample | None, sample_id: str, words: str, heat: heatmaps.Heat | None = None
+) -> str:
+    """One picture with what is to be said of it, as HTML; in place of one that cannot be read, why.
+
+    With its map over it, where ``heat`` has one.
+    """
+    if heat is not None and sample_id not in heat.ids:
+        heat = None
     inner = '<span class="none">not in the manifest</span>'
     if found.prepared is not None and sample is not None:
         try:
-            uri = _uri(found.prepared.root_path, sample)
+            uri = _uri(found.prepared.root_path, sample, heat)
             inner = f'<img src="{uri}" alt="{escape(sample_id)}" loading="lazy">'
         except DataError as error:
             inner = f'<span class="none">{escape(error.message)}</span>'

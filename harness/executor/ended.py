@@ -10,7 +10,7 @@ import numpy as np
 
 from gad.harness.errors import ModelError
 from gad.harness.executor.pixels import Pixels, together
-from gad.harness.nouns import PixelResult
+from gad.harness.nouns import ImageInput, PixelResult
 from gad.harness.store.mapfiles import Maps
 from gad.harness.store.records import PartRecord
 
@@ -30,8 +30,10 @@ class Ended:
     pixels: Pixels | None = None
 
 
-def keep(record: PartRecord, maps: NDArray[np.float32]) -> Maps | None:
+def keep(record: PartRecord, maps: NDArray[np.float32], seen: ImageInput | None = None) -> Maps | None:
     """The maps that ``record.maps_most`` asks for, of maps ``[n, h, w]`` in the order of its samples.
+
+    ``seen``: how the images were prepared.
 
     Raises ModelError for values beyond fp16.
     """
@@ -45,7 +47,7 @@ def keep(record: PartRecord, maps: NDArray[np.float32]) -> Maps | None:
             f"maps hold values up to {np.abs(maps[rows]).max():.4g}; kept maps are fp16, up to 65504",
             fix="Return smaller values, or keep no maps of this model.",
         )
-    return Maps(ids=tuple(record.sample_ids[row] for row in rows), maps=narrow)
+    return Maps(ids=tuple(record.sample_ids[row] for row in rows), maps=narrow, seen=seen)
 
 
 def worst(scores: Sequence[float], labels: Sequence[int], most: int) -> list[int]:
@@ -91,7 +93,8 @@ def joined(slices: Sequence[Ended]) -> Ended:
         return Ended(record, None, pixels)
     rows = {name: one for each in held for name, one in zip(each.ids, each.maps, strict=True)}
     ids = tuple(record.sample_ids[row] for row in worst(record.scores, record.labels, record.maps_most))
-    return Ended(record, Maps(ids=ids, maps=np.stack([rows[name] for name in ids])), pixels)
+    kept = Maps(ids=ids, maps=np.stack([rows[name] for name in ids]), seen=held[0].seen)
+    return Ended(record, kept, pixels)
 
 
 def measured(record: PartRecord, result: PixelResult) -> PartRecord:

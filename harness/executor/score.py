@@ -86,7 +86,7 @@ def score(
     """Score every part of a unit, yielding what came of it as each one ends.
 
     ``inputs_in(folder)`` writes the unit's arrays into a folder in memory that lasts as long as the unit.
-    ``view`` is only needed where pixel metrics are asked for. ``untrained`` says of trainings that failed why.
+    ``view`` is only needed where maps or pixel metrics are asked for. ``untrained`` says of trainings that failed why.
     """
     with in_memory() as folder:
         inputs = inputs_in(folder)
@@ -116,7 +116,7 @@ def _with_maps(record: PartRecord, file: Path, unit: ScoreUnit, view: View | Non
         return Ended(record)
     maps = np.load(file, allow_pickle=False)
     try:
-        kept = keep(record, maps)
+        kept = keep(record, maps, view.seen if view else None)
         if not (record.pixel_asked and unit.masked):
             return Ended(record, kept)
         assert view is not None

@@ -1,6 +1,7 @@
 """Kept anomaly maps: one file a part, named by the hash of its bytes and never changed.
 
-    RESULTS/maps/<hash>.safetensors     ``maps``: fp16 [n, h, w]; header ``gad``: part, ids of its n images
+    RESULTS/maps/<hash>.safetensors     ``maps``: fp16 [n, h, w]; header ``gad``: part, ids of its n images,
+                                        how these were seen (resized, cropped), to draw maps over them
 
 A part's record names its file, which is written first: a record without its maps does not exist. A file
 without a record is what a killed run left; the same part writes it again under the same name.
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from gad.harness import atomic
 from gad.harness.errors import StoreError
+from gad.harness.nouns import ImageInput
 from gad.harness.store.layout import Layout
 
 if TYPE_CHECKING:
@@ -27,10 +29,14 @@ HASH_LENGTH = 32
 
 @dataclass(frozen=True)
 class Maps:
-    """``maps``: fp16 ``[n, h, w]``, higher is more anomalous, of the samples ``ids``, in manifest order."""
+    """``maps``: fp16 ``[n, h, w]``, higher is more anomalous, of the samples ``ids``, in manifest order.
+
+    Each covers its image as it was ``seen``; None where that was not written down.
+    """
 
     ids: tuple[str, ...]
     maps: NDArray[np.float16]
+    seen: ImageInput | None = None
 
 
 def pack(part_id: str, kept: Maps) -> tuple[str, bytes]:
@@ -38,7 +44,8 @@ def pack(part_id: str, kept: Maps) -> tuple[str, bytes]:
     import numpy as np
     from safetensors.numpy import save
 
-    header = json.dumps({"part": part_id, "ids": kept.ids}, ensure_ascii=False)
+    seen = kept.seen.model_dump(mode="json") if kept.seen else None
+    header = json.dumps({"part": part_id, "ids": kept.ids, "seen": seen}, ensure_ascii=False)
     content = save({"maps": np.ascontiguousarray(kept.maps)}, metadata={"gad": header})
     return _name(content), content
 
@@ -70,7 +77,8 @@ def read(results: Path, name: str) -> Maps:
     # A safetensors file starts with the length of its JSON header.
     length = int.from_bytes(content[:8], "little")
     header = json.loads(json.loads(content[8 : 8 + length])["__metadata__"]["gad"])
-    return Maps(ids=tuple(header["ids"]), maps=load(content)["maps"])
+    seen = ImageInput.model_validate(header["seen"]) if header.get("seen") else None
+    return Maps(ids=tuple(header["ids"]), maps=load(content)["maps"], seen=seen)
 
 
 def set_damaged_aside(results: Path) -> list[Path]:

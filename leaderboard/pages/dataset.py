@@ -14,6 +14,7 @@ from gad.leaderboard import (
     curves,
     details,
     figures,
+    heatmaps,
     methods,
     pictures,
     pieces,
@@ -151,6 +152,15 @@ def show_images(
     show_pictures(folders, album, part, scores, beside)
 
 
+def chosen_heat(folders: Folders, album: pictures.Album, part: Any) -> heatmaps.Heat | None:
+    """The maps kept of a part, unless somebody switched them off; what their colours mean is said."""
+    heat = heatmaps.find(folders.results, part.part_id) if album.prepared is not None else None
+    if heat is None or not choices.flag("heat", "Heat maps", default=True):
+        return None
+    st.html(f'<p class="gad muted">{escape(heatmaps.words(heat))}</p>')
+    return heat
+
+
 def job_seed(line: Any) -> str:
     return (
         str(line.seed) if pd.isna(line.training_seed) else f"{line.seed}, training {int(line.training_seed)}"
@@ -203,8 +213,9 @@ def show_pictures(
     kinds = [kind for kind in curves.KINDS if kind != "disagreement" or beside is not None]
     kind = choices.one("images", "Images", kinds, lambda name: curves.KINDS[name])
     found = curves.picked(scores, kind, PICTURES, beside)
+    heat = chosen_heat(folders, album, part)
     cards = [
-        pictures.card(album, samples.get(line.sample_id), line.sample_id, caption(line, kind))
+        pictures.card(album, samples.get(line.sample_id), line.sample_id, caption(line, kind), heat)
         for line in found.itertuples()
     ]
     st.html(pictures.gallery(cards) if cards else pieces.nothing("There are none."))

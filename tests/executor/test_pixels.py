@@ -70,6 +70,7 @@ def test_metrics_are_those_of_the_kept_maps(kept: Bench, folder: Path) -> None:
     ((part,),) = kept.query("SELECT part_id FROM parts WHERE model = 'patchcore'")
     found = mapfiles.read(kept.results, maps_kept(kept.results)[part][1])
     assert len(found.ids) == GOOD + BAD
+    assert found.seen == ImageInput(size=128, resize="crop")  # what the leaderboard draws them over
     masks = []
     for name in found.ids:
         mask = Image.new("L", (SIDE + 4, SIDE))

@@ -23,6 +23,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "harness.manifest",
         "harness.prompts",
         "harness.images",
+        "harness.overlay",
         "harness.metrics",
         "harness.adapter",
         "harness.built",

@@ -14,8 +14,8 @@ import raws
 
 from gad.datasets import prepare
 from gad.harness import ids, manifest
-from gad.harness.nouns import Grid, Job, ModelChoice, Part, Sample
-from gad.harness.store import ingest, runs, segments
+from gad.harness.nouns import Grid, ImageInput, Job, ModelChoice, Part, Sample
+from gad.harness.store import ingest, mapfiles, runs, segments
 from gad.harness.store.layout import Layout
 from gad.harness.store.records import PartRecord
 from gad.leaderboard import screenshot
@@ -97,12 +97,22 @@ class Folder:
         )
         return jobs
 
-    def record(self, *jobs: Job, quality: float = 1.0, error: str = "") -> None:
-        """Finish every part of ``jobs`` with scores, or fail them with ``error``, and publish."""
-        segments.write(
-            self.path, [self._part(job, part, quality, error) for job in jobs for part in job.parts]
-        )
+    def record(
+        self, *jobs: Job, quality: float = 1.0, error: str = "", seen: ImageInput | None = None
+    ) -> None:
+        """Finish every part of ``jobs`` with scores, or fail them with ``error``, and publish.
+
+        With maps of images ``seen`` so, 2 x 2, whose upper left corner is high.
+        """
+        found = [self._part(job, part, quality, error) for job in jobs for part in job.parts]
+        segments.write(self.path, [self._with_maps(part, seen) for part in found] if seen else found)
         self.publish()
+
+    def _with_maps(self, part: PartRecord, seen: ImageInput) -> PartRecord:
+        maps = np.tile(np.array([[5, 1], [1, 1]], np.float16), (len(part.sample_ids), 1, 1))
+        name, content = mapfiles.pack(part.part_id, mapfiles.Maps(part.sample_ids, maps, seen))
+        mapfiles.write(self.path, name, content)
+        return part.model_copy(update={"maps": name, "maps_most": 1_000_000})
 
     def publish(self) -> None:
         ingest.ingest_all(self.path)
