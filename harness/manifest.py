@@ -49,11 +49,14 @@ COLUMNS = (
 class Prepared(Frozen):
     """Summary of a prepared dataset. ``root`` is absolute, or "." for files inside the folder itself.
 
-    ``named`` is the folder that was named, where its images are in another.
+    ``named`` is the folder that was named, where its images are in another. ``licence`` and ``citation`` are its
+    card's, empty for what an earlier version prepared.
     """
 
     name: str
     title: str
+    licence: str = ""
+    citation: str = ""
     protocol: Protocol
     root: str
     named: str = ""
@@ -157,6 +160,8 @@ def write(
         summary = Prepared(
             name=info.name,
             title=info.title,
+            licence=info.licence,
+            citation=info.citation,
             protocol=info.protocol,
             root="." if root is None else str(root.resolve()),
             named="" if named is None else str(named.resolve()),

@@ -105,7 +105,7 @@ def runs(results: Path) -> pd.DataFrame:
         results,
         "SELECT r.run_id, r.grid, r.command, r.started, r.version, r.spec, "
         "(SELECT count(*) FROM jobs j WHERE j.last_run = r.run_id) AS jobs, p.parts, p.failed, p.seconds, p.images, "
-        "p.first, p.last, t.encoded, t.encode_seconds, t.train_seconds, t.trainings FROM runs r "
+        "p.wanted, p.first, p.last, t.encoded, t.encode_seconds, t.train_seconds, t.trainings FROM runs r "
         "LEFT JOIN (SELECT run_id, count(*) AS parts, count(*) FILTER (status = 'failed') AS failed, "
         " sum(seconds) AS seconds, sum(n_normal + n_anomalous) AS images, "
         " sum(n_normal + n_anomalous) FILTER (encodes) AS wanted, min(started) AS first, max(ended) AS last "

@@ -27,8 +27,8 @@ def title(text: str, note: str) -> str:
 
 
 def nothing(text: str) -> str:
-    """Said where a table or a figure would be empty."""
-    return f'<div class="gad gad-nothing">{escape(text)}</div>'
+    """Said where a table or a figure would be empty; what stands between backticks is code."""
+    return f'<div class="gad gad-nothing">{_with_code(escape(text))}</div>'
 
 
 def heading(text: str, note: str = "") -> str:

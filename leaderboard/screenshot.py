@@ -26,6 +26,9 @@ ARGUMENTS = (
     "--disable-component-update",
     "--disable-sync",
 )
+IDLE = "[data-testid=stApp][data-test-script-state=notRunning]"
+DRAWN = """() => document.querySelectorAll('[data-testid=stPlotlyChart]').length
+  == document.querySelectorAll('.js-plotly-plot > .plot-container').length"""
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 
 
@@ -60,9 +63,9 @@ def take(address: str, out: Path, *, width: int = 1280, dark: bool = False) -> N
 
 def _settle(page: Page) -> None:
     """Wait until everything is drawn and make the window as high as the page, which scrolls inside."""
-    page.wait_for_selector(".gad-table, .gad-notice")
-    if page.locator(".gad-table").count():
-        page.wait_for_selector(".js-plotly-plot .main-svg")
+    page.wait_for_selector(".gad-table, .gad-notice, .gad-nothing")
+    page.wait_for_selector(IDLE)
+    page.wait_for_function(DRAWN)
     height: Any = page.evaluate("document.querySelector('[data-testid=stMainBlockContainer]').scrollHeight")
     page.set_viewport_size({"width": page.viewport_size["width"], "height": int(height)})  # type: ignore[index]
     page.wait_for_timeout(1500)

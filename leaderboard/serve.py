@@ -26,8 +26,10 @@ HOST, PORT = "127.0.0.1", 8501
 THEME = {
     "theme.light.primaryColor": "#0072B2",
     "theme.light.backgroundColor": "#ffffff",
+    "theme.light.secondaryBackgroundColor": "#f3f5f8",
     "theme.dark.primaryColor": "#56B4E9",
     "theme.dark.backgroundColor": "#111318",
+    "theme.dark.secondaryBackgroundColor": "#1d2129",
 }
 PORTS_TRIED = 20
 START_S = 60.0

@@ -11,10 +11,8 @@ TEXT = ' class="text"'
 
 def html(sheet: Sheet) -> str:
     """The sheet's table; every text in it escaped, links only to this page's own addresses."""
-    texts = [
-        bool(sheet.rows) and all(v is None or isinstance(v, str) for v in values)
-        for values in (zip(*sheet.rows, strict=True) if sheet.rows else [()] * len(sheet.columns))
-    ]
+    held = zip(*sheet.rows, strict=True) if sheet.rows else [()] * len(sheet.columns)
+    texts = [{type(v) for v in values if v is not None} == {str} for values in held]
     head = "".join(
         f'<th scope="col"{TEXT if is_text else ""}>{escape(name)}</th>'
         for name, is_text in zip(sheet.columns, texts, strict=True)

@@ -82,13 +82,10 @@ def show_tests(found: pd.DataFrame, known: methods.Methods, keys: list[str], sho
         return
     table, average, groups, _ = comparison.tests(wide, metric, known.spell)
     shell.show_sheet(table, f"tests-{metric}-k{shots}")
-    st.html(
-        pieces.heading(
-            "Critical-difference diagram",
-            "Average ranks, best on the left. Bars join methods that Wilcoxon's test with Holm's correction does "
-            "not tell apart at 5 %.",
-        )
-    )
+    joined = "Bars join methods that Wilcoxon's test with Holm's correction does not tell apart at 5 %."
+    if all(row[-1] is None for row in table.rows):
+        joined = "Nothing was tested, so the bar joins all of them."
+    st.html(pieces.heading("Critical-difference diagram", f"Average ranks, best on the left. {joined}"))
     figure = rankdiagram.diagram(average, groups, known.names, known.looks)
     shell.chart(figure, "critical differences", "Average ranks and groups that are not told apart")
 

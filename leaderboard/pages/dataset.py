@@ -70,7 +70,7 @@ def data_card(dataset: str, column: str, album: pictures.Album, lines: pd.DataFr
         f"<b>{lines['category'].nunique()}</b> {'category' if lines['category'].nunique() == 1 else 'categories'}",
         f"<b>{int(counts['n_normal'])}</b> normal and <b>{int(counts['n_anomalous'])}</b> anomalous test images scored",
     ]
-    notes = []
+    notes, card = [], ""
     prepared = album.prepared
     if prepared is not None:
         items.append(
@@ -78,12 +78,19 @@ def data_card(dataset: str, column: str, album: pictures.Album, lines: pd.DataFr
         )
         items.append(f"protocol <b>{escape(prepared.protocol)}</b>")
         notes = list(prepared.warnings)
+        card = source_line(prepared.licence, prepared.citation)
     title = prepared.title if prepared is not None else dataset
     warned = "".join(f"<li>{escape(note)}</li>" for note in notes)
     return (
-        f'<div class="gad gad-notice"><h2>{escape(title)}</h2><p>{" · ".join(items)}</p>'
+        f'<div class="gad gad-notice"><h2>{escape(title)}</h2><p>{" · ".join(items)}</p>{card}'
         f'<p class="muted">column key {escape(column)}</p>{f"<ul>{warned}</ul>" if warned else ""}</div>'
     )
+
+
+def source_line(licence: str, citation: str) -> str:
+    """Where a dataset comes from and what may be done with it, as HTML; empty where nothing is known."""
+    said = [citation, f"Licence: {licence}" if licence else ""]
+    return f"<p>{'<br>'.join(escape(text) for text in said if text)}</p>" if any(said) else ""
 
 
 def show_categories(

@@ -57,7 +57,8 @@ def show_panels(found: pd.DataFrame, rows: pd.DataFrame, metric: str, over: str)
         )
         + pieces.legend(rows, looks)
     )
-    panels = list(columns.itertuples())
+    drawn = set(found.loc[found[f"{metric}_mean"].notna(), "column_key"])
+    panels = [panel for panel in columns.itertuples() if panel.column_key in drawn]
     for start in range(0, len(panels), PANELS_IN_ROW):
         for place, panel in zip(
             st.columns(PANELS_IN_ROW), panels[start : start + PANELS_IN_ROW], strict=False

@@ -29,6 +29,7 @@ class Folder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.run_id = "run"  # of what is recorded
         self.prepared: dict[str, manifest.Prepared] = {}
         Layout(path).make()
 
@@ -45,6 +46,7 @@ class Folder:
         training_seeds: tuple[int | None, ...] = (None,),
         code: str = "1",
         data: str = "1",
+        method_input: dict[str, Any] | None = None,
     ) -> tuple[Job, ...]:
         """Write a run that asks for these jobs; ``code`` and ``data`` make other keys."""
         choice = ModelChoice(name=model, options=options or {})
@@ -89,7 +91,7 @@ class Folder:
             self.path,
             grid=grid,
             jobs=jobs,
-            method_fields={method: {"options": choice.options, "source": code}},
+            method_fields={method: {"options": choice.options, "source": code, "input": method_input}},
             column_fields={column: {"fingerprint": known.fingerprint if known else data}},
             environment={"python": "3"},
             command="harness submit --grid 'my grid.yaml'",
@@ -149,7 +151,7 @@ class Folder:
         return PartRecord(
             part_id=part.part_id,
             status="failed" if error else "done",
-            run_id="run",
+            run_id=self.run_id,
             dataset=job.dataset,
             category=part.category,
             model=job.model.name,
@@ -204,7 +206,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
         ("digits-one-vs-all", "one-vs-all"),
         (HOSTILE, "medical"),
     ):
-        folder.record(*folder.plan("knn", dataset, shots=(2, 4), protocol=protocol))
+        maps = ImageInput(size=32) if dataset == "parts" else None
+        folder.record(*folder.plan("knn", dataset, shots=(2, 4), protocol=protocol), seen=maps)
         *most, last = folder.plan(HOSTILE, dataset, shots=(2, 4), protocol=protocol)
         folder.record(*most, quality=0.7)
         folder.record(last, error=f"it broke {HOSTILE}")

@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 
 from gad.harness.errors import StoreError
-from gad.harness.store import live, read
-from gad.leaderboard import queries
+from gad.harness.store import live, read, segments
+from gad.harness.store.records import TaskRecord
+from gad.leaderboard import details, queries
+from gad.leaderboard.pages import runs
 
 
 def test_frames_are_the_store_s_rows(folder) -> None:
@@ -64,3 +66,32 @@ def test_progress_sums_the_living_runs(folder) -> None:
     live.write(folder.path, "two", {"score": {"done": 1, "failed": 1, "total": 4}, "running_jobs": ["b"]})
     live.write(folder.path, "over", {"score": {"done": 9, "total": 9}, "ended": 1.0})
     assert queries.progress(folder.path) == queries.Progress(2, 3, 10, frozenset("ab"))
+
+
+def test_a_run_tells_what_sharing_saved(folder) -> None:
+    """240 images of 10 parts wanted an encoder, 60 were encoded in 3 s: (240 - 60) * 3 / 60 = 9 s were spared."""
+    jobs = folder.plan("a", "d", seeds=range(5), method_input={"kind": "features"})
+    folder.publish()
+    run_id = read.results(folder.path, "job")[0]["last_run"]
+    encoded = TaskRecord(
+        task_id="t",
+        run_id=run_id,
+        stage="encode",
+        dataset="d",
+        category="one",
+        node="n",
+        node_ip="127.0.0.1",
+        pid=1,
+        driver_pid=1,
+        started=1.0,
+        ended=4.0,
+        images=60,
+    )
+    folder.run_id = run_id
+    segments.write(folder.path, [encoded])
+    folder.record(*jobs)
+    sheet = runs.sheet(details.runs(folder.path), queries.load(folder.path).jobs)
+    (row,) = sheet.rows
+    told = dict(zip(sheet.columns, row, strict=True))
+    assert told["saved by sharing"] == "9.0 s"
+    assert (told["jobs done"], told["parts"], told["encoding"]) == ("5 of 5", 10, "3.0 s")

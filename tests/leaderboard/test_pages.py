@@ -69,6 +69,13 @@ def test_images_are_the_prepared_ones_with_their_outline(show, site) -> None:
         [s for s in site.folder._samples("parts", "bolt", "test") if s.label]
     )
     assert "Prompts" in found
+    assert "from 1 (clear) to 5 (yellow)" in found
+    assert "Licence: not stated" in found
+    plain = text(
+        show("dataset", dataset="parts", method=str(knn), category="bolt", images="missed", heat="0")
+    )
+    assert "(yellow)" not in plain
+    assert found.partition("Prompts")[2] != plain.partition("Prompts")[2]
 
 
 def test_images_that_changed_since_are_not_shown(show, site, tmp_path) -> None:

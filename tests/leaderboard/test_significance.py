@@ -71,10 +71,12 @@ def test_the_interval_covers_what_scipy_s_does() -> None:
 def test_a_thousand_draws_over_ten_thousand_scores_take_under_a_second() -> None:
     labels, values = scores(10_000)
     best = math.inf
-    for _ in range(4):  # the best of some, for the machine may be busy with something else
-        started = time.perf_counter()
+    for _ in range(
+        4
+    ):  # the best of some, and of this thread alone: the machine may be busy with something else
+        started = time.thread_time()
         bootstrap.auroc_draws(labels, values[:1], draws=1000)
-        best = min(best, time.perf_counter() - started)
+        best = min(best, time.thread_time() - started)
         if best < 1:
             break
     assert best < 1
