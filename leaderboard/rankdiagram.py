@@ -20,13 +20,14 @@ def diagram(
     order = average.sort_values(kind="stable")
     keys = list(order.index)
     half = (len(keys) + 1) // 2
+    beside = max(0.4, 0.3 * (len(keys) - 1))  # for names: on a phone they would else cross the lines
     traces: list[dict[str, Any]] = []
     notes: list[dict[str, Any]] = []
     for place, key in enumerate(keys):
         left = place < half
         height = -(place + 1) if left else -(len(keys) - place)
         rank = float(order[key])
-        edge = 0.6 if left else len(keys) + 0.4
+        edge = 1 - beside if left else len(keys) + beside
         traces.append(
             {
                 "x": [rank, rank, edge],
@@ -63,8 +64,8 @@ def diagram(
         **base_layout(height=70 + 34 * (half + 1)),
         "annotations": notes,
         "xaxis": {
-            "range": [0.6, len(keys) + 0.4],
-            "dtick": 1,
+            "range": [1 - beside, len(keys) + beside],
+            "tickvals": list(range(1, len(keys) + 1)),
             "side": "top",
             "zeroline": False,
             "showgrid": True,
