@@ -45,7 +45,8 @@ def choose(snapshot: queries.Snapshot) -> board.View:
         )
         search = choices.words("search", "Search methods", "name or option")
     with st.expander("Columns and rows"):
-        names = list(dict.fromkeys(columns["dataset"]))
+        offered = columns if protocol == board.ALL else columns[columns["protocol"] == protocol]
+        names = list(dict.fromkeys(offered["dataset"]))
         datasets = choices.several("datasets", "Only these datasets", names, placeholder="all")
         extras = choices.several(
             "extras", "Beside them", list(EXTRAS), lambda name: EXTRAS[name], default=["rank", "average"]

@@ -8,11 +8,12 @@ from gad.leaderboard.pages import app
 from gad.leaderboard.screenshot import IDLE
 from gad.leaderboard.serve import Folders, running
 
-SHOWN = """() => ({
+SHOWN = f"""() => ({{
+  idle: !!document.querySelector({IDLE!r}),
   tables: [...document.querySelectorAll('table.gad-table')].map(table => table.innerText),
   pictures: [...document.querySelectorAll('.gad-gallery img')].map(image => image.src.length + image.alt),
   figures: [...document.querySelectorAll('.js-plotly-plot')].map(plot =>
-    JSON.stringify(plot.data.map(trace => [trace.x, trace.y, trace.z, trace.name])))})"""
+    JSON.stringify(plot.data.map(trace => [trace.x, trace.y, trace.z, trace.name])))}})"""
 
 
 @pytest.fixture(scope="module")
@@ -25,21 +26,29 @@ def settled(page) -> dict[str, list[str]]:
     """What is on screen once nothing changes any more: charts are drawn later than tables."""
     before = None
     for _ in range(100):
-        page.wait_for_selector(IDLE)
         shown = page.evaluate(SHOWN)
         charts = page.locator("[data-testid=stPlotlyChart]").count()
         drawn = (shown["tables"] or page.locator(".gad-nothing").count()) and len(shown["figures"]) == charts
-        if shown == before and drawn:
+        if shown == before and drawn and shown["idle"]:
             return shown
         before = shown
         page.wait_for_timeout(300)
     raise AssertionError(f"{page.url} does not come to rest")
 
 
-def change_everything(page) -> list[str]:
-    """Change every widget to something else, one after the other, and see each change the address. Their names."""
+def opened(browser, address: str):
+    """A page with everything unfolded."""
+    page = browser.new_page()
+    page.set_default_timeout(60_000)  # for busy machines
+    page.goto(address)
+    settled(page)
     for folded in page.locator("[data-testid=stExpander] summary").all():
         folded.click()
+    return page
+
+
+def change_everything(page) -> list[str]:
+    """Change every widget to something else, one after the other, and see each change the address. Their names."""
     changed = []
     for kind, ways in (
         ("stButtonGroup", (press,)),
@@ -63,7 +72,7 @@ def changes_address(page, widget, way) -> bool:
     for _ in range(100):
         page.wait_for_timeout(50)
         if page.url != before:
-            page.wait_for_selector(IDLE)
+            settled(page)
             return True
     return False
 
@@ -97,9 +106,7 @@ def search(widget) -> None:
 
 @pytest.mark.parametrize("name", app.PAGES)
 def test_an_address_shows_what_its_sender_saw(browser, address, name: str) -> None:
-    sender = browser.new_page()
-    sender.set_default_timeout(60_000)
-    sender.goto(f"{address}/{'' if name == app.DEFAULT else name}")
+    sender = opened(browser, f"{address}/{'' if name == app.DEFAULT else name}")
     before = settled(sender)
     changed = change_everything(sender)
     sent = settled(sender)
@@ -113,9 +120,7 @@ def test_an_address_shows_what_its_sender_saw(browser, address, name: str) -> No
     assert len(changed) >= 2
     assert sent != before
     assert sent["tables"]
-    stranger = browser.new_page()
-    stranger.set_default_timeout(60_000)
-    stranger.goto(link)
+    stranger = opened(browser, link)
     assert settled(stranger) == sent
     assert not stranger.locator(".gad-note").count()
     stranger.close()
