@@ -164,7 +164,7 @@ def chosen_heat(folders: Folders, album: pictures.Album, part: Any) -> heatmaps.
     heat = heatmaps.find(folders.results, part.part_id) if album.prepared is not None else None
     if heat is None or not choices.flag("heat", "Heat maps", default=True):
         return None
-    st.html(f'<p class="gad muted">{escape(heatmaps.words(heat))}</p>')
+    st.html(f'<div class="gad"><p class="muted">{escape(heatmaps.words(heat))}</p></div>')
     return heat
 
 
