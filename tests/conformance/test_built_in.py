@@ -10,10 +10,8 @@ from gad.harness.conformance.subject import Subject
 
 OURS = "gad-harness"
 # Trainings as short as they may be: what is checked does not depend on how well it was trained.
-SHORT = {
-    "inctrl": {"epochs": 1, "steps": 2, "batch": 8},
-    "coop": {"context": 4, "epochs": 2},
-}
+# CoOp's is short by itself, and in less it does not learn what is worse.
+SHORT = {"inctrl": {"epochs": 1, "steps": 2, "batch": 8}}
 
 
 @pytest.mark.parametrize(
