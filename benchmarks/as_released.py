@@ -26,7 +26,8 @@ from gad.harness import manifest, prompts, registry
 from gad.harness.adapter import Auxiliary, Context, Features
 from gad.harness.executor import child
 from gad.harness.executor.encode import encode, open_store, torch_threads
-from gad.harness.executor.inputs import FeatureInputs, text_embeddings
+from gad.harness.executor.inputs import FeatureInputs
+from gad.harness.executor.texts import text_embeddings
 from gad.harness.features.shards import Stream
 from gad.harness.metrics import auroc
 from gad.harness.registry import source_digest

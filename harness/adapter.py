@@ -57,7 +57,9 @@ class Features:
     (queries only). ``text``: fp32 ``[2, D]``, the normal and the anomalous embedding, of length 1.
     ``windows``: size -> fp16 ``[n, windows, D]``, projected, not normalised; windows by their upper left
     patch, by rows. ``nearest_windows``: size -> fp32 ``[n, windows]``, as ``nearest``. ``size``: side in pixels
-    of the images that the encoder saw.
+    of the images that the encoder saw. ``window_priors``: size -> fp32 ``[n, windows]`` in 0..1,
+    ``softmax(100 * cos(window, text))`` at the anomalous text (queries only, and only where maps will be
+    looked at).
     """
 
     class_tokens: NDArray[np.float32]
@@ -67,6 +69,7 @@ class Features:
     windows: dict[int, NDArray[np.float16]] = field(default_factory=dict)
     nearest_windows: dict[int, NDArray[np.float32]] = field(default_factory=dict)
     size: int = 0
+    window_priors: dict[int, NDArray[np.float32]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.class_tokens)
@@ -80,6 +83,7 @@ class Features:
             nearest={layer: rows[start:stop] for layer, rows in self.nearest.items()},
             windows={size: rows[start:stop] for size, rows in self.windows.items()},
             nearest_windows={size: rows[start:stop] for size, rows in self.nearest_windows.items()},
+            window_priors={size: rows[start:stop] for size, rows in self.window_priors.items()},
         )
 
 

@@ -102,5 +102,6 @@ def _union(inputs: list[dict[str, Any]]) -> ImageInput | FeatureInput:
             "nearest": any(each.nearest for each in wanted),
             "text": any(each.text for each in wanted),
             "windows": tuple(sorted({size for each in wanted for size in each.windows})),
+            "window_priors": False,  # nothing of an encoder
         }
     )

@@ -137,7 +137,9 @@ class FeatureInput(Frozen):
     ``tokens``: the patch tokens of those blocks. ``nearest``: each query patch's distance to the nearest
     prompt patch, for those blocks, computed once for all detectors. ``text``: the normal and anomalous
     text embeddings of the category. ``windows``: window sizes s, for the class output of the encoder on
-    every s x s window of patches alone (WinCLIP); with ``nearest``, their distances instead. ``normed``: the
+    every s x s window of patches alone (WinCLIP); with ``nearest``, their distances instead.
+    ``window_priors``: the text priors of those windows, for maps: they are computed only where maps will be
+    looked at, and need ``text`` and ``windows``. ``normed``: the
     tokens of all its layers after the encoder's final norm, which CNNs have not. ``text_tower``: training
     goes through the encoder's text tower. ``size``, ``weights`` and ``preprocessing`` (where it is not CLIP's)
     are filled in, and layers made positive, when the backbone is looked up. ``resize`` is the grid's: ``crop``
@@ -155,6 +157,7 @@ class FeatureInput(Frozen):
     windows: tuple[int, ...] = ()
     normed: bool = Field(default=False, exclude_if=lambda value: value is False)
     text_tower: bool = Field(default=False, exclude_if=lambda value: value is False)
+    window_priors: bool = Field(default=False, exclude_if=lambda value: value is False)
     size: int = 0
     weights: str = ""
     preprocessing: str = Field(default="", exclude_if=lambda value: value == "")
@@ -164,6 +167,12 @@ class FeatureInput(Frozen):
     def stream(self, layer: int) -> str:
         """The name that the feature store has for the patch tokens of a layer."""
         return f"{'normed' if self.normed else 'layer'}-{layer:02d}"
+
+    @model_validator(mode="after")
+    def _priors_can_be_had(self) -> FeatureInput:
+        if self.window_priors and not (self.text and self.windows):
+            raise ValueError("window_priors are text priors of windows: ask for text and for windows, too")
+        return self
 
 
 Input = ImageInput | FeatureInput

@@ -54,12 +54,13 @@ def unit_of(subject: Subject, case: Case) -> ScoreUnit:
     )
 
 
-def inputs_in(subject: Subject, folder: Path, unit: ScoreUnit) -> Inputs:
+def inputs_in(subject: Subject, folder: Path, unit: ScoreUnit, *, maps: bool) -> Inputs:
     """The unit's arrays in ``folder``, by the real preprocessing and encoder. CheckFailed if that fails."""
     samples = (*unit.prompts, *unit.tests)
     if isinstance(subject.wanted, FeatureInput):
         given = _encoded(subject, samples, unit.text)
-        return FeatureInputs(folder, unit, open_store(subject.cache), subject.encoder, {}, given)
+        store = open_store(subject.cache)
+        return FeatureInputs(folder, unit, store, subject.encoder, {}, given, maps=maps)
     pixels, errors = pixels_of(samples, subject.field.root, subject.wanted)
     if errors:
         raise CheckFailed(f"an image could not be prepared: {next(iter(errors.values()))}")

@@ -159,7 +159,8 @@ class Subject:
             maps_most=int(maps),
         )
         with scoring.in_memory() as folder:
-            message = scoring.message_for(unit, part, order, cases.inputs_in(self, folder, unit), batch_size)
+            inputs = cases.inputs_in(self, folder, unit, maps=maps)
+            message = scoring.message_for(unit, part, order, inputs, batch_size)
             before = _contents(folder)
             reply = self.tell({**message, "do": do}, child)
             after = _contents(folder)

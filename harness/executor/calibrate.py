@@ -15,7 +15,7 @@ from gad.harness.estimate import Rates
 from gad.harness.executor.decode import decode
 from gad.harness.executor.encode import encode, encoder_key, encoder_of, open_store, torch_threads
 from gad.harness.executor.inputs import FeatureInputs, Inputs, PixelInputs
-from gad.harness.executor.score import CHILDREN, Order, score
+from gad.harness.executor.score import CHILDREN, Order, looks_at_maps, score
 from gad.harness.nouns import FeatureInput, ImageInput
 from gad.harness.plan import Plan
 from gad.harness.units import ScoreUnit, Work
@@ -98,7 +98,8 @@ def _inputs(unit: ScoreUnit, work: Work, given: dict[str, Any], order: Order, fo
     if isinstance(unit.input, FeatureInput):
         key = encoder_key(encoder_of(unit.input, order.threads, order.device))
         errors = {digest: text for name in unit.chunks for digest, text in given[name].items()}
-        return FeatureInputs(folder, unit, open_store(Path(order.cache)), key, errors, {})
+        store, maps = open_store(Path(order.cache)), looks_at_maps(unit, order)
+        return FeatureInputs(folder, unit, store, key, errors, {}, maps=maps)
     images: dict[str, np.ndarray] = {}
     unreadable: dict[str, str] = {}
     for name in unit.chunks:

@@ -202,7 +202,7 @@ def _images(message: dict[str, Any]) -> tuple[np.ndarray, np.ndarray]:
 
 
 def features_in(message: dict[str, Any]) -> tuple[Features, Features]:
-    """The same for features; distances to the nearest prompt patch are there for queries alone."""
+    """The same for features; what is derived of them is there for queries alone."""
     everything = Features(
         class_tokens=_map(message["class"]),
         tokens={int(layer): _map(path) for layer, path in message["tokens"].items()},
@@ -210,12 +210,13 @@ def features_in(message: dict[str, Any]) -> tuple[Features, Features]:
         windows={int(size): _map(path) for size, path in message["windows"].items()},
         size=message["size"],
     )
-    nearest, of_windows = (
+    nearest, of_windows, priors = (
         {int(key): _map(path) for key, path in message[name].items()}
-        for name in ("nearest", "nearest_windows")
+        for name in ("nearest", "nearest_windows", "window_priors")
     )
     queries = everything.rows(message["first_query"], len(everything))
-    return everything.rows(0, message["shots"]), replace(queries, nearest=nearest, nearest_windows=of_windows)
+    queries = replace(queries, nearest=nearest, nearest_windows=of_windows, window_priors=priors)
+    return everything.rows(0, message["shots"]), queries
 
 
 def load(reference: str) -> Any:

@@ -1,7 +1,7 @@
 """What a unit's parts are given: arrays in files that the scoring process maps read-only.
 
 The files are written once per unit and serve all its methods and K. What several detectors derive from
-the same features (distances to the nearest prompt patch, the two text embeddings) is computed here.
+the same features (distances to the nearest prompt patch, text embeddings and priors) is computed here.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from gad.harness.executor.texts import text_embeddings, window_priors
 from gad.harness.nouns import FeatureInput, Sample
 from gad.harness.units import PlannedPart, ScoreUnit
 
@@ -76,7 +77,8 @@ class FeatureInputs:
     """Features of the prompts and then the tests, read from the store; distances per K.
 
     ``given`` has rows by image digest that were not kept in the store. ``sizes``: how many parameters the
-    encoder's image and text sides have.
+    encoder's image and text sides have. ``maps``: whether maps will be looked at; what they alone need is
+    left out otherwise.
     """
 
     def __init__(
@@ -88,8 +90,9 @@ class FeatureInputs:
         errors: Mapping[str, str],
         given: Mapping[str, tuple[Rows, int]],
         sizes: tuple[int, int] = (0, 0),
+        maps: bool = False,
     ) -> None:
-        self.sizes = sizes
+        self.sizes, self.maps = sizes, maps
         self.folder, self.unit, self.store, self.encoder = folder, unit, store, encoder
         self.given = given
         self.unreadable = errors
@@ -111,7 +114,10 @@ class FeatureInputs:
             self._copy(f"window-{size}", everything)
         if any(each.text for each in wanted):
             started = time.perf_counter()
-            self._save("text", text_embeddings(store, encoder, unit.text), started)
+            texts = text_embeddings(store, encoder, unit.text)
+            self._save("text", texts, started)
+            for size in sorted({size for each in wanted if self._priors_for(each) for size in each.windows}):
+                self._priors(f"window-{size}", texts)
 
     def message(self, part: PlannedPart) -> dict[str, Any]:
         wanted = part.input
@@ -132,6 +138,7 @@ class FeatureInputs:
             "windows": files(windows, not wanted.nearest),
             "nearest": files(layers, compared, f"-K{part.shots}"),
             "nearest_windows": files(windows, compared, f"-K{part.shots}"),
+            "window_priors": files(windows, self._priors_for(wanted), "-prior"),
             "texts": self.files["text"] if wanted.text else None,
         }
 
@@ -187,6 +194,18 @@ class FeatureInputs:
             if blocks:
                 self._save(f"{name}-K{k}", np.concatenate(blocks), time.perf_counter(), before=took[k])
 
+    def _priors_for(self, wanted: FeatureInput) -> bool:
+        return wanted.window_priors and self.maps
+
+    def _priors(self, name: str, texts: NDArray[np.float32]) -> None:
+        """Text priors of every query window; they are the same for every K."""
+        started, tests = time.perf_counter(), self.unit.tests
+        blocks = [
+            window_priors(self._rows(name, tests[start : start + BLOCK]), texts)
+            for start in range(0, len(tests), BLOCK)
+        ]
+        self._save(f"{name}-prior", np.concatenate(blocks), started)
+
 
 def _compared(wanted: FeatureInput) -> list[str]:
     """Streams whose rows are compared with those of the prompts."""
@@ -194,19 +213,3 @@ def _compared(wanted: FeatureInput) -> list[str]:
         *(wanted.stream(layer) for layer in wanted.layers),
         *(f"window-{size}" for size in wanted.windows),
     ]
-
-
-def text_embeddings(store: FeatureStore, encoder: str, text: str) -> NDArray[np.float32]:
-    """The normal and the anomalous text embedding of a class text, fp32 ``[2, D]``, of length 1."""
-    import torch
-
-    from gad.harness.executor.encode import text_digest
-    from gad.harness.features.shards import Stream
-    from gad.models.clip_text import prompts_for
-    from gad.models.text_prior import class_embedding
-
-    stream = Stream(encoder=encoder, name="text")
-    groups = [[text_digest(line) for line in group] for group in prompts_for(text)]
-    rows = [class_embedding(torch.from_numpy(store.read(stream, group))) for group in groups]
-    found: NDArray[np.float32] = torch.stack(rows).numpy()
-    return found

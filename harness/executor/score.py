@@ -128,7 +128,8 @@ def _with_maps(record: PartRecord, file: Path, unit: ScoreUnit, view: View | Non
         return Ended(failed(record, type(error).__name__, str(error)))
 
 
-def _look_at_maps(unit: ScoreUnit, order: Order) -> bool:
+def looks_at_maps(unit: ScoreUnit, order: Order) -> bool:
+    """Whether anybody will look at the maps of the unit's parts."""
     return order.maps_most > 0 or (order.pixel_metrics and unit.masked)
 
 
@@ -215,7 +216,7 @@ def message_for(
         "shots": part.shots,
         "batch_size": batch_size,
         "checkpoint": _checkpoint(part, order),
-        "maps": str(inputs.folder / f"{part.part_id}-{MAPS}") if _look_at_maps(unit, order) else "",
+        "maps": str(inputs.folder / f"{part.part_id}-{MAPS}") if looks_at_maps(unit, order) else "",
         "info": order.methods[part.method_key].info,
         "options": json.loads(part.options),
         "category": unit.category,

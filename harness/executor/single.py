@@ -200,7 +200,7 @@ class _Features(_Look):
         )
         store = open_store(self.single.cache)
         with tempfile.TemporaryDirectory() as folder:
-            inputs = FeatureInputs(Path(folder), unit, store, self.key, {}, given)
+            inputs = FeatureInputs(Path(folder), unit, store, self.key, {}, given, maps=self.single.maps)
             return features_in({**inputs.message(part), "shots": shots})
 
 

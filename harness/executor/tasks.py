@@ -19,7 +19,7 @@ from gad.harness.executor.ended import Ended
 from gad.harness.executor.given import bring
 from gad.harness.executor.inputs import FeatureInputs, Inputs, PixelInputs
 from gad.harness.executor.pixels import Pixels, View, measure
-from gad.harness.executor.score import Order, score
+from gad.harness.executor.score import Order, looks_at_maps, score
 from gad.harness.executor.train import train
 from gad.harness.features.store import MissingFeatures
 from gad.harness.nouns import Frozen, ImageInput, PixelResult
@@ -184,14 +184,15 @@ def _inputs(folder: Path, unit: ScoreUnit, order: Order, chunks: tuple[Any, ...]
         if rows is not None
         for row, sample in enumerate(chunk.samples)
     }
+    about = (given, chunks[2].parameters, looks_at_maps(unit, order))
     try:
-        return FeatureInputs(folder, unit, store, key, errors, given, chunks[2].parameters)
+        return FeatureInputs(folder, unit, store, key, errors, *about)
     except MissingFeatures:
         # A damaged shard was set aside, or this node does not see the others' store: encode again here.
         for chunk in chunks[::3]:
             if chunk.keep:
                 encode(chunk, Path(order.cache), order.threads, order.device)
-        return FeatureInputs(folder, unit, store, key, errors, given, chunks[2].parameters)
+        return FeatureInputs(folder, unit, store, key, errors, *about)
 
 
 @ray.remote(num_cpus=0, max_retries=0)

@@ -11,9 +11,9 @@ import numpy as np
 from gad.harness.errors import ModelError
 from gad.harness.executor import trainings
 from gad.harness.executor.given import backbone_digest
-from gad.harness.executor.inputs import text_embeddings
 from gad.harness.executor.score import Order, in_memory
 from gad.harness.executor.supervise import Child, ChildEnded
+from gad.harness.executor.texts import text_embeddings
 from gad.harness.features.shards import Stream
 from gad.harness.nouns import FeatureInput, Limits
 from gad.harness.units import TrainUnit

@@ -8,7 +8,7 @@ import torch
 
 from gad.harness.adapter import FeatureAdapter, Features, Scored, called_too_early
 from gad.models.text_prior import text_prior
-from gad.models.winclip.score import SCALES, combined, grid_side, image_score
+from gad.models.winclip.score import SCALES, combined, grid_side, image_score, pixel_map, text_map
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,24 +25,40 @@ class WinCLIP(FeatureAdapter):
         self.shots = len(prompts)
 
     def score(self, queries: Features) -> Scored:
-        """The map is the association map, in 0..1. Parts: ``text_score`` and ``patch_score`` (the map's
-        maximum), whose mean is the score."""
+        """Parts: ``text_score`` and ``patch_score`` (the association map's maximum), whose mean is the score.
+
+        The map, where anybody will look at it: text and association maps in equal parts, in 0..1; with no
+        prompts the text map alone. The score knows nothing of the text map.
+        """
         if self.shots is None:
             raise called_too_early(self)
         assert queries.text is not None
         normal, anomalous = tensor(queries.text)
         prior = text_prior(tensor(queries.class_tokens), normal, anomalous)
-        if not self.shots:  # zero-shot (section 4.1)
-            return Scored(scores=prior.numpy(), parts={"text_score": prior.numpy()})
+        text = self._text_map(queries, prior) if self.context.maps else None
+        if not self.shots:  # zero-shot (sections 4.1, 4.2)
+            return Scored(prior.numpy(), in_rows(text), parts={"text_score": prior.numpy()})
         small, medium = (tensor(queries.nearest_windows[size]) for size in SCALES)
         (patches,) = queries.nearest.values()
         association = combined(small, medium, tensor(patches))
-        side = grid_side(association.shape[1])
         return Scored(
             scores=image_score(prior, association).numpy(),
             parts={"text_score": prior.numpy(), "patch_score": association.amax(dim=-1).numpy()},
-            maps=association.unflatten(1, (side, side)).numpy(),
+            maps=in_rows(None if text is None else pixel_map(text, association)),
         )
+
+    def _text_map(self, queries: Features, prior: torch.Tensor) -> torch.Tensor:
+        """``[n, side^2]``; ``prior``: the images' own ``[n]``."""
+        small, medium = (tensor(queries.window_priors[size]) for size in SCALES)
+        return text_map(small, medium, prior, side=grid_side(small.shape[1]) + SCALES[0] - 1)
+
+
+def in_rows(patches: torch.Tensor | None) -> NDArray[np.floating] | None:
+    """Maps ``[n, side^2]`` as ``[n, side, side]``."""
+    if patches is None:
+        return None
+    side = grid_side(patches.shape[1])
+    return patches.unflatten(1, (side, side)).numpy()
 
 
 def tensor(rows: NDArray[np.floating]) -> torch.Tensor:

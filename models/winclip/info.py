@@ -12,7 +12,9 @@ class Options(Frozen):
 
 
 def inputs(options: Options) -> FeatureInput:
-    return FeatureInput(backbone=options.backbone, layers=(-1,), nearest=True, text=True, windows=(2, 3))
+    return FeatureInput(
+        backbone=options.backbone, layers=(-1,), nearest=True, text=True, windows=(2, 3), window_priors=True
+    )
 
 
 INFO = ModelInfo(

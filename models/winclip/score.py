@@ -1,4 +1,4 @@
-"""WinCLIP's few-shot detector over cached embeddings (arXiv 2303.14814, "WinCLIP+").
+"""WinCLIP's scores and maps over cached embeddings (arXiv 2303.14814, "WinCLIP+" where there are prompts).
 
 The paper's (sections 4.2, 4.3): windows of 2x2 and 3x3 patches at stride 1; a window's embedding is the
 class output of the encoder run on the class token and that window's patches alone; association by half

@@ -1,4 +1,4 @@
-"""WinCLIP's few-shot score straight from its equations, one query and one number at a time, in float64.
+"""WinCLIP's scores and maps straight from its equations, one query and one number at a time, in float64.
 
 Shares nothing with gad.models.winclip.
 """
@@ -64,3 +64,23 @@ def text_map(small: Array, medium: Array, image: float, side: int) -> Array:
     first = over_patches(small, side, 2, harmonic=True)
     second = over_patches(medium, side, 3, harmonic=True)
     return np.array([3.0 / (1.0 / first[i] + 1.0 / second[i] + 1.0 / image) for i in range(side * side)])
+
+
+def text_score(embedding: Array, normal: Array, anomalous: Array) -> float:
+    """Of the two softmax values at temperature 1/100 the anomalous text's; normal and anomalous of length 1."""
+    vector = embedding.astype(np.float64)
+    length = math.sqrt(float(np.dot(vector, vector)))
+    cosines = [float(np.dot(vector, text)) / length for text in (normal, anomalous)]
+    powers = [math.exp(100.0 * (cosine - max(cosines))) for cosine in cosines]
+    return powers[1] / (powers[0] + powers[1])
+
+
+def language_map(image: Array, windows: tuple[Array, Array], texts: tuple[Array, Array], side: int) -> Array:
+    """The zero-shot map, of the image's embedding and those of its 2x2 and 3x3 windows."""
+    small, medium = (np.array([text_score(window, *texts) for window in scale]) for scale in windows)
+    return text_map(small, medium, text_score(image, *texts), side)
+
+
+def pixel_map(language: Array, association: Array) -> Array:
+    """The few-shot map: both in equal parts."""
+    return np.array([(text + near) / 2.0 for text, near in zip(language, association, strict=True)])
