@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 
 import pytest
@@ -92,6 +91,7 @@ def test_a_refresh_draws_nothing_again_when_nothing_changed(page) -> None:
     assert page.evaluate("window.changes") == 0
 
 
+@pytest.mark.alone
 def test_a_finished_job_appears_within_five_seconds(page, served) -> None:
     folder, _ = served
     jobs = folder.plan("newcomer", "screws")
@@ -100,6 +100,5 @@ def test_a_finished_job_appears_within_five_seconds(page, served) -> None:
     folder.record(*jobs)
     published = time.monotonic()
     page.wait_for_selector('.gad-table td[data-model="newcomer"][data-value]')
-    if os.getloadavg()[0] < 2 * (os.cpu_count() or 1):  # else it is the machine that is measured
-        assert time.monotonic() - published < 5
+    assert time.monotonic() - published < 5
     assert page.locator('.gad-table td[data-metric="auroc"]').count() == 0
