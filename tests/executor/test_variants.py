@@ -63,9 +63,9 @@ def test_what_variants_share_is_computed_once(
     def counted(owner: Any, name: str, size: Any) -> None:
         original = getattr(owner, name)
 
-        def run(self: Any, given: Any, *rest: Any) -> Any:
+        def run(self: Any, given: Any, *rest: Any, **named: Any) -> Any:
             seen.update({name: size(given)})
-            return original(self, given, *rest)
+            return original(self, given, *rest, **named)
 
         monkeypatch.setattr(owner, name, run)
 
