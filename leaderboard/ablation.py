@@ -28,8 +28,9 @@ def variants(results: pd.DataFrame, model: str = "inctrl") -> pd.DataFrame:
     """The variants of ``model`` in the newest code: ``model, options, method_key, components, residual,
     variant, family``.
 
-    ``family`` is what they share, as JSON; the family with most variants comes first. Within one: single
-    components, pairs, all three, then other residuals.
+    ``family`` is what they share, as JSON: their other options, and choices of the grid in which rows of the
+    model differ. The family with most variants comes first. Within one: single components, pairs, all three,
+    then other residuals.
 
     >>> frame = pd.DataFrame({"model": "inctrl", "method_key": ["x", "y"], "last_run": "1", "options": [
     ...     '{"components": "TPI", "residual": "subtract"}', '{"components": "P", "residual": "subtract"}']})
@@ -38,12 +39,13 @@ def variants(results: pd.DataFrame, model: str = "inctrl") -> pd.DataFrame:
     """
     of_model = results[results["model"] == model]
     names = [*ROW, *VARIED, "variant", "family"]
-    found = ranking.newest_versions(of_model).drop_duplicates(ROW)[ROW] if len(of_model) else of_model[ROW]
+    found = distinct(of_model) if len(of_model) else of_model.assign(setting="")[[*ROW, "setting"]]
     lines = []
-    for row in found.itertuples(index=False):
-        options = ranking.parse_options(row.options)
+    for *row, setting in found.itertuples(index=False):
+        options = ranking.parse_options(row[1])
         if all(isinstance(options.get(name), str) for name in VARIED):
             shared = {name: value for name, value in options.items() if name not in VARIED}
+            shared |= ranking.parse_options(setting)
             components, residual = options["components"], options["residual"]
             label = " + ".join(components) + ("" if residual == "subtract" else f", {residual}")
             family = json.dumps(shared, sort_keys=True)
@@ -53,6 +55,19 @@ def variants(results: pd.DataFrame, model: str = "inctrl") -> pd.DataFrame:
     place = [_place(*pair) for pair in zip(frame["components"], frame["residual"], strict=True)]
     frame = frame.assign(size=-sizes, place=place).sort_values(["size", "family", "place"], kind="stable")
     return frame[names].reset_index(drop=True)
+
+
+def distinct(of_model: pd.DataFrame) -> pd.DataFrame:
+    """The rows of a model in its newest code: ``model, options, method_key, setting``.
+
+    ``setting`` is JSON of the choices of the grid (:func:`ranking.settings`) that are not the same in all of them.
+    """
+    newest = ranking.newest_versions(of_model).drop_duplicates(ROW)
+    chosen = [ranking.parse_options(setting) for setting in ranking.settings(newest)]
+    names = {name for each in chosen for name in each}
+    apart = {name for name in names if len({each.get(name) for each in chosen}) > 1}
+    told = [json.dumps({name: each[name] for name in sorted(apart & each.keys())}) for each in chosen]
+    return newest[ROW].assign(setting=told)
 
 
 def _place(components: str, residual: str) -> tuple[int, int, tuple[int, ...]]:

@@ -117,7 +117,7 @@ def make(results: pd.DataFrame, costs: pd.DataFrame, view: View) -> Board:
     columns = _present(ranking.columns(results), ranked, COLUMN).reset_index(drop=True)
     standing = standings.standings(ranked, columns, view.metric)
     if view.by_rank and not standing.empty:
-        place = rows.set_index(ROW).index.map(standing["rank"].to_dict())
+        place = rows.set_index(ROW).index.map({key: place for place, key in enumerate(standing.index)})
         rows = rows.assign(place=list(place)).sort_values("place", kind="stable", na_position="last")
     board = Board(view.shots, view.metric)
     board.rows = [

@@ -7,6 +7,8 @@ differences paired: an image that is hard for both moves both.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -42,6 +44,28 @@ def auroc_draws(labels: NDArray[np.int8], scores: Floats, draws: int = DRAWS, se
         for method, level in enumerate(levels):
             out[method, start:stop] = _areas(level[of_normal], level[of_anomalous], int(level.max()) + 1)
     return out
+
+
+def mean_draws(cells: Iterable[tuple[str, NDArray[np.int8], Floats]], draws: int = DRAWS) -> Floats | None:
+    """AUROC of ``draws`` resamples, averaged over (category, seed) cells: float ``[methods, draws]``.
+
+    A cell is its category's name, the labels of its images and their scores ``[methods, n]``; all seeds of a
+    category have the same images in the same order. They share the draws as methods do: three seeds are no
+    three test sets, and drawn apart their mean would seem surer of its images than it is. None where no
+    cell has both classes.
+
+    >>> labels, scores = np.array([0, 0, 1, 1], dtype=np.int8), np.array([[0.1, 0.5, 0.4, 0.9]])
+    >>> once = mean_draws([("bolt", labels, scores)], 20)
+    >>> bool((mean_draws([("bolt", labels, scores)] * 3, 20) == once).all())
+    True
+    """
+    numbers: dict[str, int] = {}
+    found = [
+        auroc_draws(labels, scores, draws, seed=numbers.setdefault(category, len(numbers)))
+        for category, labels, scores in cells
+        if 0 < labels.sum() < len(labels)
+    ]
+    return np.mean(found, axis=0) if found else None
 
 
 def _areas(normal: NDArray[np.int64], anomalous: NDArray[np.int64], levels: int) -> Floats:

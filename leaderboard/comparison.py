@@ -95,6 +95,19 @@ def _signed(difference: significance.Paired | None) -> Figure | None:
     return Figure(difference.mean, difference.std, difference.n, signed=True)
 
 
+def comparable(ranked: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """The cells of methods that may be ranked among each other, and the method keys of the others.
+
+    What looks through generated weights is never ranked. Methods that see the whole test set are ranked among
+    themselves, and so here only where there are no others.
+    """
+    kept = ranked[~ranked["generated"]]
+    if not kept["transductive"].all():
+        kept = kept[~kept["transductive"]]
+    present = set(kept["method_key"])
+    return kept, [key for key in ranked["method_key"].unique() if key not in present]
+
+
 def tests(wide: pd.DataFrame, metric: str, spell: Spell) -> tuple[Sheet, pd.Series, list[list[str]], str]:
     """Tests over datasets: the pairs as a table, average ranks, groups not told apart, and what to say of it.
 

@@ -42,12 +42,12 @@ def variants(results: pd.DataFrame, axis: str) -> pd.DataFrame:
         return ablation.variants(results)
     model, _, name = axis.partition(": ")
     of_model = results[results["model"] == model]
-    rows = ranking.newest_versions(of_model).drop_duplicates(ROW)[ROW]
     lines = []
-    for row in rows.itertuples(index=False):
-        options = ranking.parse_options(row.options)
+    for *row, setting in ablation.distinct(of_model).itertuples(index=False):
+        options = ranking.parse_options(row[1])
         if name in options:
             rest = {key: value for key, value in options.items() if key != name}
+            rest |= ranking.parse_options(setting)
             value = options[name]
             lines.append((*row, f"{name} = {json.dumps(value)}", json.dumps(rest, sort_keys=True), value))
     frame = pd.DataFrame(lines, columns=[*ROW, "variant", "family", "value"])

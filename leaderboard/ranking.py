@@ -58,14 +58,24 @@ def available(results: pd.DataFrame) -> list[str]:
 
 
 def newest_versions(results: pd.DataFrame) -> pd.DataFrame:
-    """Only the newest method key of each (model, options): older ones are the same method with older code.
+    """Only the newest method key of each (model, options, setting): older ones are the same with older code.
 
     >>> frame = pd.DataFrame({"model": ["a", "a", "b"], "options": ["{}", "{}", "{}"],
     ...     "method_key": ["old", "new", "x"], "last_run": ["1", "2", "1"]})
     >>> newest_versions(frame)["method_key"].tolist()
     ['new', 'x']
     """
-    return results[results["method_key"].isin(set(_ages(results, ROW).query("age == 0")["method_key"]))]
+    return results[results["method_key"].isin(set(_versions(results).query("age == 0")["method_key"]))]
+
+
+def _versions(results: pd.DataFrame) -> pd.DataFrame:
+    """Distinct rows with their ``setting`` and ``age``. Another precision or auxiliary set is no other version."""
+    return _ages(results.assign(setting=settings(results)), ["model", "options", "setting", "method_key"])
+
+
+def settings(results: pd.DataFrame) -> pd.Series:
+    """What a grid made each line's method of beside its options, as JSON (:data:`gad.harness.store.read.MARKS`)."""
+    return results["method_key"].map(_marks(results)["setting"]).fillna("{}")
 
 
 def _ages(results: pd.DataFrame, names: list[str]) -> pd.DataFrame:
@@ -80,29 +90,31 @@ def _ages(results: pd.DataFrame, names: list[str]) -> pd.DataFrame:
 def rows(results: pd.DataFrame) -> pd.DataFrame:
     """The table's rows in order: ``model, options, method_key, detail, note``.
 
-    ``detail`` names only the options in which rows of one model differ; ``note`` says what has to be said of
-    a method wherever it stands, and marks older versions.
+    ``detail`` names only the options, and choices of the grid, in which rows of one model differ; ``note``
+    says what has to be said of a method wherever it stands, and marks older versions.
 
     >>> frame = pd.DataFrame({"model": ["knn", "knn"], "options": ['{"k": 1, "p": 2}', '{"k": 3, "p": 2}'],
     ...     "method_key": ["x", "y"], "last_run": ["1", "1"]})
     >>> rows(frame)["detail"].tolist()
     ['k=1', 'k=3']
     """
-    found = _ages(results, ROW)
-    found["detail"] = [_detail(row.options, _differing(found, row.model)) for row in found.itertuples()]
+    found = _versions(results)
+    differing = {model: _differing(own) for model, own in found.groupby("model")}
+    found["detail"] = [_detail(_fields(row), differing[row.model]) for row in found.itertuples()]
     said = found["method_key"].map(_marks(results)["note"])
     apart = found["method_key"].isin(transductive(results))
     found["note"] = [
         " · ".join(filter(None, [mark, note, "transductive" if is_apart else ""]))
         for mark, note, is_apart in zip(said, _age_notes(found), apart, strict=True)
     ]
-    return found.drop(columns="last_run")
+    return found.drop(columns=["last_run", "setting"])
 
 
 def _marks(results: pd.DataFrame) -> pd.DataFrame:
-    """``generated`` and ``note`` by method key (:data:`gad.harness.store.read.MARKS`); absent ones are empty."""
-    marks = pd.DataFrame({"method_key": results["method_key"], "generated": False, "note": ""})
-    for name in ("generated", "note"):
+    """By method key :data:`gad.harness.store.read.MARKS`; absent ones are empty."""
+    empty = {"generated": False, "note": "", "setting": "{}"}
+    marks = pd.DataFrame({"method_key": results["method_key"], **empty})
+    for name in empty:
         if name in results:
             marks[name] = results[name]
     return marks.drop_duplicates("method_key").set_index("method_key")
@@ -145,9 +157,14 @@ def parse_options(options: str) -> dict[str, Any]:
     return fields if isinstance(fields, dict) else {"options": fields}
 
 
-def _differing(found: pd.DataFrame, model: str) -> list[str]:
-    """Names of the options that are not the same in every row of ``model``."""
-    variants = [parse_options(options) for options in found.loc[found["model"] == model, "options"]]
+def _fields(row: Any) -> dict[str, Any]:
+    """Options and setting of a row."""
+    return {**parse_options(row.setting), **parse_options(row.options)}
+
+
+def _differing(of_model: pd.DataFrame) -> list[str]:
+    """Names of the options and choices of the grid that are not the same in every row of a model."""
+    variants = [_fields(row) for row in of_model.itertuples()]
     names = sorted({name for fields in variants for name in fields})
     return [name for name in names if len({_spell(fields, name) for fields in variants}) > 1]
 
@@ -159,8 +176,7 @@ def _spell(fields: dict[str, Any], name: str) -> str:
     return value if isinstance(value, str) else json.dumps(value, sort_keys=True, ensure_ascii=False)
 
 
-def _detail(options: str, names: list[str]) -> str:
-    fields = parse_options(options)
+def _detail(fields: dict[str, Any], names: list[str]) -> str:
     return ", ".join(f"{name}={_spell(fields, name)}" for name in names)
 
 
@@ -176,7 +192,7 @@ def cells(results: pd.DataFrame, shots: int, metric: str) -> pd.DataFrame:
 
     ``mean`` and ``std`` are over the ``n`` finished of ``planned`` seeds; ``rank`` is 1 for the best of
     its column. Only complete cells are ranked, and none of ``generated`` weights; ties share a rank, and the
-    next one is skipped. Transductive methods are ranked among themselves.
+    next one is skipped. ``transductive`` methods, who see the whole test set, are ranked among themselves.
 
     >>> frame = pd.DataFrame({"model": ["a", "b", "c"], "options": "{}", "method_key": ["x", "y", "z"],
     ...     "dataset": "d", "column_key": "k", "shots": 2, "auroc_mean": [0.7, 0.8, 0.9], "auroc_std": 0.0,
@@ -191,10 +207,9 @@ def cells(results: pd.DataFrame, shots: int, metric: str) -> pd.DataFrame:
     found["n"], found["planned"], found["failed"] = at_k["n_seeds"], at_k["n_planned"], at_k["n_failed"]
     found["complete"] = at_k["complete"].astype(bool)
     found["generated"] = found["method_key"].map(_marks(results)["generated"]).astype(bool)
+    found["transductive"] = found["method_key"].isin(transductive(results))
     ranked = found[found["complete"] & found["mean"].notna() & ~found["generated"]]
-    # Who sees the whole test set is ranked among those who do.
-    apart = ranked["method_key"].isin(transductive(results)).rename("apart")
-    ranks = ranked.groupby([*(ranked[name] for name in COLUMN), apart])["mean"].transform(
+    ranks = ranked.groupby([*COLUMN, "transductive"])["mean"].transform(
         lambda means: means.round(TIE_DIGITS).rank(
             method="min", ascending=not METRICS[metric].higher_is_better
         )

@@ -9,6 +9,7 @@ from gad.leaderboard.ranking import COLUMN, METRICS, ROW, TIE_DIGITS
 from gad.leaderboard.sheet import Figure
 
 Key = tuple[str, str, str]
+FIELDS = ["rank", "low", "high", "datasets", "among", "place", "transductive"]
 
 
 def complete(ranked: pd.DataFrame, columns: pd.DataFrame) -> pd.DataFrame:
@@ -25,15 +26,23 @@ def complete(ranked: pd.DataFrame, columns: pd.DataFrame) -> pd.DataFrame:
 
 
 def standings(ranked: pd.DataFrame, columns: pd.DataFrame, metric: str) -> pd.DataFrame:
-    """Average rank of each method that is complete on every dataset: ``rank, low, high, datasets, among, place``.
+    """Average rank of each method that is complete on every dataset: its ``FIELDS``, by the method's key.
 
-    The index is the method's key. The two protocols of one pool of images are averaged first and count
-    once. What looks through generated weights is left out. ``low`` and ``high`` are the 95 % interval over
-    resampled datasets, ``place`` 1 for the best.
+    The two protocols of one pool of images are averaged first and count once. What looks through generated
+    weights is left out, and ``transductive`` methods come last, ranked among themselves. ``low`` and ``high``
+    are the 95 % interval over resampled datasets, ``place`` 1 for the best.
     """
-    wide = significance.by_unit(complete(ranked[~ranked["generated"]], columns)).dropna(axis=0)
+    kept = ranked[~ranked["generated"]]
+    kinds = {kind: _standings(kept[kept["transductive"] == kind], columns, metric) for kind in (False, True)}
+    found = [lines.assign(transductive=kind) for kind, lines in kinds.items() if lines is not None]
+    return pd.concat(found) if found else pd.DataFrame(columns=FIELDS)
+
+
+def _standings(ranked: pd.DataFrame, columns: pd.DataFrame, metric: str) -> pd.DataFrame | None:
+    """The same of methods that are ranked among each other, without ``transductive``; None of fewer than two."""
+    wide = significance.by_unit(complete(ranked, columns)).dropna(axis=0)
     if wide.empty or len(wide) < 2:
-        return pd.DataFrame(columns=["rank", "low", "high", "datasets", "among", "place"])
+        return None
     places = significance.ranks(wide, METRICS[metric].higher_is_better)
     bounds = significance.rank_interval(places.to_numpy(float))
     average = places.mean(axis=1)
@@ -56,12 +65,16 @@ def averages(ranked: pd.DataFrame, columns: pd.DataFrame, metric: str) -> dict[t
     ``n`` and ``planned`` count datasets. A mean over fewer than all has no value.
     """
     wide, found = complete(ranked, columns), {}
-    drawn = wide.index.isin(pd.MultiIndex.from_frame(ranked.loc[ranked["generated"], ROW]))
+    drawn, sees_all = (
+        wide.index.isin(pd.MultiIndex.from_frame(ranked.loc[ranked[mark], ROW]))
+        for mark in ("generated", "transductive")
+    )
     for protocol, own in columns[columns["age"] == 0].groupby("protocol"):
         part = wide[own["dataset"].tolist()]
         means, known = part.mean(axis=1, skipna=False), part.notna().sum(axis=1)
         better = METRICS[metric].higher_is_better
-        places = means.where(~drawn).round(TIE_DIGITS).rank(method="min", ascending=not better)
+        comparable = means.where(~drawn).round(TIE_DIGITS)
+        places = comparable.groupby(sees_all).rank(method="min", ascending=not better)
         for key, mean, n, place in zip(part.index, means, known, places, strict=True):
             whole = n == part.shape[1]
             shown = int(place) if whole and place <= 2 else 0

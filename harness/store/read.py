@@ -37,7 +37,7 @@ COLUMNS: dict[By, str] = {
 TABLE: dict[By, str] = {"dataset": "dataset_cells", "job": "job_cells", "category": "category_cells"}
 # Whether the method looks at the whole test split, as its key says.
 _TRANSDUCTIVE = "SELECT method_key FROM jobs WHERE method_fields->>'transductive' = 'true'"
-MARKS = ("generated", "note")  # of every row, beside its columns
+MARKS = ("generated", "note", "setting")  # of every row, beside its columns
 VIEW: dict[By, str] = {"dataset": "dataset_results", "job": "job_results", "category": "category_results"}
 ORDER: dict[By, str] = {
     "dataset": "model, options, dataset, shots, last_run",
@@ -153,7 +153,8 @@ def _marks(connection: duckdb.DuckDBPyConnection) -> dict[str, dict[str, Any]]:
     """What has to be said of a method wherever its numbers stand, by method key.
 
     ``generated``: its encoder's weights were drawn from a seed, so its results are not to be ranked.
-    ``note``: that, and what K counts if not prompts, in words; or empty.
+    ``note``: that, and what K counts if not prompts, in words; or empty. ``setting``: what a grid, beside the
+    model's options, made the method of, as JSON.
     """
     found = {}
     rows = connection.execute("SELECT DISTINCT method_key, method_fields FROM jobs").fetchall()
@@ -163,7 +164,22 @@ def _marks(connection: duckdb.DuckDBPyConnection) -> dict[str, dict[str, Any]]:
             "generated weights" if fields.get("generated") else "",
             "K counts auxiliary images" if fields.get("shots_count") == "auxiliary" else "",
         ]
-        found[key] = {"generated": bool(fields.get("generated")), "note": ", ".join(filter(None, notes))}
+        found[key] = {
+            "generated": bool(fields.get("generated")),
+            "note": ", ".join(filter(None, notes)),
+            "setting": json.dumps(_setting(fields), sort_keys=True),
+        }
+    return found
+
+
+def _setting(fields: dict[str, Any]) -> dict[str, str]:
+    """A grid's choices that are part of a method key: how encoders see images, and what a method is trained on."""
+    wanted, rule, found = fields.get("input") or {}, fields.get("auxiliary") or {}, {}
+    if wanted.get("kind") == "features":  # the defaults are in no key
+        found = {"precision": wanted.get("precision", "fp32"), "resize": wanted.get("resize", "crop")}
+    if rule:
+        others = [f"{source} for {target}" for target, source in rule.items() if target != "default"]
+        found["trained on"] = ", ".join([*filter(None, [rule.get("default")]), *others])
     return found
 
 

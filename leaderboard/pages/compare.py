@@ -75,6 +75,7 @@ def show_differences(
 def show_tests(found: pd.DataFrame, known: methods.Methods, keys: list[str], shots: int, metric: str) -> None:
     """Friedman, Wilcoxon with Holm's correction, and the diagram of average ranks."""
     ranked = ranking.cells(found[found["method_key"].isin(keys)], shots, metric)
+    ranked, apart = comparison.comparable(ranked)
     wide = standings.complete(ranked, ranking.columns(found)).droplevel(["model", "options"])
     wide = wide.dropna(axis=0, how="all").dropna(axis=1, how="all")
     if len(wide) < 2 or wide.dropna(axis=1).empty:
@@ -85,6 +86,8 @@ def show_tests(found: pd.DataFrame, known: methods.Methods, keys: list[str], sho
     joined = "Bars join methods that Wilcoxon's test with Holm's correction does not tell apart at 5 %."
     if all(row[-1] is None for row in table.rows):
         joined = "Nothing was tested, so the bar joins all of them."
+    if apart:
+        joined += f" Not ranked with them: {', '.join(map(known.spell, apart))}."
     st.html(pieces.heading("Critical-difference diagram", f"Average ranks, best on the left. {joined}"))
     figure = rankdiagram.diagram(average, groups, known.names, known.looks)
     shell.chart(figure, "critical differences", "Average ranks and groups that are not told apart")
@@ -111,6 +114,13 @@ def show_bootstrap(
     total = int((lines["n_normal"] + lines["n_anomalous"]).sum())
     draws = bootstrap.DRAWS if total <= MOST_SCORES else FEWER_DRAWS
     found = boot(results, queries.stamp(results), tuple(lines["part_id"]), tuple(present), draws)
+    if found is None:
+        st.html(
+            pieces.nothing(
+                f"No category of {dataset} with both classes was scored by all on the same prompts."
+            )
+        )
+        return
     table: list[list[Value]] = []
     for i, key in enumerate(present):
         low, high = bootstrap.interval(found[i])
@@ -139,7 +149,7 @@ def show_bootstrap(
 
 @st.cache_data(max_entries=32, show_spinner="Drawing…")
 def boot(results: Path, _version: object, parts: tuple[str, ...], keys: tuple[str, ...], draws: int):  # type: ignore[no-untyped-def]
-    """Draws of the mean AUROC over (category, seed): float ``[methods, draws]``."""
+    """Draws of the mean AUROC over (category, seed): float ``[methods, draws]``, or None without a cell."""
     import numpy as np
 
     ids = details.ask(
@@ -148,19 +158,15 @@ def boot(results: Path, _version: object, parts: tuple[str, ...], keys: tuple[st
         (tuple(sorted(parts)),),
     )
     scores = dict(list(details.scores(results, list(parts)).groupby("part_id")))
-    total = np.zeros((len(keys), draws))
-    cells = ids.groupby(["category", "seed"])
-    for number, (_, own) in enumerate(cells):
+    cells = []
+    for (category, _), own in ids.groupby(["category", "seed"]):
         frames = [
             scores[part].sort_values("sample_id")
             for part in own.set_index("method_key").loc[list(keys), "part_id"]
         ]
         labels = frames[0]["label"].to_numpy(np.int8)
-        if 0 < labels.sum() < len(labels):
-            total += bootstrap.auroc_draws(
-                labels, np.stack([f["score"].to_numpy() for f in frames]), draws, number
-            )
-    return total / len(cells)
+        cells.append((str(category), labels, np.stack([f["score"].to_numpy() for f in frames])))
+    return bootstrap.mean_draws(cells, draws)
 
 
 if __name__ == "__main__":

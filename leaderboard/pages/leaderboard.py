@@ -97,6 +97,7 @@ def show_ranks(snapshot: queries.Snapshot, view: board.View) -> None:
     found = board.select(snapshot.datasets, view)
     ranked = ranking.cells(found, view.shots, view.metric)
     standing = standings.standings(ranked, ranking.columns(found), view.metric)
+    standing = standing[~standing["transductive"].astype(bool)]  # in a figure they would look comparable
     if standing.empty:
         return
     rows = ranking.rows(snapshot.datasets)

@@ -47,6 +47,7 @@ class Folder:
         code: str = "1",
         data: str = "1",
         method_input: dict[str, Any] | None = None,
+        auxiliary: dict[str, str] | None = None,
     ) -> tuple[Job, ...]:
         """Write a run that asks for these jobs; ``code`` and ``data`` make other keys."""
         choice = ModelChoice(name=model, options=options or {})
@@ -91,7 +92,14 @@ class Folder:
             self.path,
             grid=grid,
             jobs=jobs,
-            method_fields={method: {"options": choice.options, "source": code, "input": method_input}},
+            method_fields={
+                method: {
+                    "options": choice.options,
+                    "source": code,
+                    "input": method_input,
+                    "auxiliary": auxiliary,
+                }
+            },
             column_fields={column: {"fingerprint": known.fingerprint if known else data}},
             environment={"python": "3"},
             command="harness submit --grid 'my grid.yaml'",

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from gad.harness.cli.ablation import show
-from gad.leaderboard import ablation
+from gad.leaderboard import ablation, optionaxis
 
 PROTOCOLS = {"elpv": "industrial", "visa": "industrial", "headct": "medical", "cifar": "one-vs-all"}
 
@@ -79,6 +79,22 @@ def test_only_one_family_is_one_table() -> None:
     assert rows["variant"].tolist() == ["T", "P", "T"]
     assert rows["family"].tolist() == ['{"backbone": "tiny"}', '{"backbone": "tiny"}', '{"backbone": "big"}']
     assert table(results)[0]["mean"].tolist() == [0.2, 0.3]
+
+
+def test_two_auxiliary_sets_are_two_families_on_every_axis() -> None:
+    """Trained on other data, the same variants would stand twice in one table."""
+    results = pd.DataFrame(
+        [
+            line(part, "elpv", 0.5, code=source, setting=json.dumps({"resize": "crop", "trained on": source}))
+            for source in ("heads", "brains")
+            for part in ("P", "TPI")
+        ]
+    )
+    for rows in (ablation.variants(results), optionaxis.variants(results, "inctrl: components")):
+        assert len(rows) == 4
+        assert sorted({json.loads(family)["trained on"] for family in rows["family"]}) == ["brains", "heads"]
+        assert not rows.duplicated(["family", "variant"]).any()
+        assert "resize" not in rows["family"][0]  # the same in all of them: nothing to tell apart
 
 
 def test_domains_are_averaged_over_their_datasets() -> None:

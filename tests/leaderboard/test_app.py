@@ -159,3 +159,8 @@ def test_hostile_names_never_become_markup(show, folder) -> None:
     shots = show("shots")
     assert "<img" not in text(shots)
     assert "<img" not in shots.get("plotly_chart")[0].proto.spec
+
+
+def test_nothing_in_common_is_said_and_not_drawn(show, folder) -> None:
+    folder.record(*folder.plan("a", "d", seeds=(0,)), *folder.plan("b", "d", seeds=(1,)))
+    assert "was scored by all on the same prompts" in text(show("compare"))

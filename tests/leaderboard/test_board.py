@@ -10,7 +10,7 @@ import pytest
 from leaderboard.test_ranking import frame
 
 from gad.harness.store import read
-from gad.leaderboard import board, published, queries, sheet
+from gad.leaderboard import board, comparison, published, queries, ranking, sheet
 
 NO_COSTS = pd.DataFrame(columns=queries.COSTS)
 
@@ -145,3 +145,44 @@ def test_aggregates_are_the_views(folder) -> None:
             stored = connection.execute(f"SELECT * FROM {table} ORDER BY ALL").fetchall()
             assert stored == connection.execute(f"SELECT * FROM {read.VIEW[by]} ORDER BY ALL").fetchall()
             assert stored
+
+
+def test_transductive_methods_have_ranks_and_places_of_their_own_everywhere() -> None:
+    """The cells of two kinds are ranked apart; so are averages, average ranks and the order of rows."""
+    kinds = {"a": (0.9, True), "b": (0.8, False), "c": (0.7, False), "d": (0.95, True)}
+    lines = [
+        {"model": name, "dataset": dataset, "auroc_mean": mean, "transductive": kind}
+        for name, (mean, kind) in kinds.items()
+        for dataset in "xy"
+    ]
+    made = make(frame(*lines))
+    assert [row.name for row in made.rows] == ["b", "c", "d", "a"]
+    found = values(made)
+    assert [found[name, "average rank"] for name in "bcda"] == [1, 2, 1, 2]
+    means = {made.rows[i].name: c for (i, j), c in made.cells.items() if made.columns[j].kind == "average"}
+    assert [means[name].figure.place for name in "bcda"] == [1, 2, 1, 2]
+
+
+def test_only_what_may_be_ranked_together_is_tested() -> None:
+    results = frame(
+        {"model": "a", "transductive": True, "generated": False},
+        {"model": "b", "transductive": False, "generated": False},
+        {"model": "c", "transductive": False, "generated": True},
+    )
+    kept, apart = comparison.comparable(ranking.cells(results, 2, "auroc"))
+    assert (kept["model"].tolist(), apart) == (["b"], ["key-a", "key-c"])
+    alone, apart = comparison.comparable(ranking.cells(results[results["transductive"]], 2, "auroc"))
+    assert (alone["model"].tolist(), apart) == (["a"], [])
+
+
+def test_what_a_grid_chose_beside_options_is_read_with_every_row(folder) -> None:
+    seen = {"kind": "features", "precision": "bf16"}
+    folder.record(
+        *folder.plan("a", "d", method_input=seen),
+        *folder.plan("b", "d", auxiliary={"default": "x", "d": "y"}),
+    )
+    found = {row["model"]: row["setting"] for row in read.results(folder.path)}
+    assert found == {
+        "a": '{"precision": "bf16", "resize": "crop"}',
+        "b": '{"trained on": "x, y for d"}',
+    }

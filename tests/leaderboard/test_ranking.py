@@ -168,3 +168,29 @@ def test_transductive_methods_are_ranked_among_themselves() -> None:
     )
     assert ranks(results) == [1, 2, 1, 2]
     assert ranking.rows(results)["note"].tolist() == ["transductive", "", "", "transductive"]
+
+
+def test_another_choice_of_the_grid_is_another_row_and_no_older_version() -> None:
+    """The same options, trained on other data or seen in another precision: each is shown, and named."""
+    trained = '{"precision": "fp32", "trained on": "surfaces"}'
+    other = '{"precision": "bf16", "trained on": "heads"}'
+    results = frame(
+        {"method_key": "aaaaaaaa", "last_run": "1", "setting": trained},
+        {"method_key": "bbbbbbbb", "last_run": "2", "setting": other},
+        {"method_key": "cccccccc", "last_run": "0", "setting": trained},
+        {"model": "knn", "setting": '{"precision": "fp32"}'},
+    )
+    found = ranking.rows(results).set_index("method_key")
+    assert found["note"].to_dict() == {
+        "aaaaaaaa": "",
+        "bbbbbbbb": "",
+        "cccccccc": "older cccccc",
+        "key-knn": "",
+    }
+    assert found["detail"].to_dict() == {
+        "aaaaaaaa": "precision=fp32, trained on=surfaces",
+        "bbbbbbbb": "precision=bf16, trained on=heads",
+        "cccccccc": "precision=fp32, trained on=surfaces",
+        "key-knn": "",
+    }
+    assert set(ranking.newest_versions(results)["method_key"]) == {"aaaaaaaa", "bbbbbbbb", "key-knn"}

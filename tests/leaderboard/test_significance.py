@@ -87,6 +87,30 @@ def test_auroc_of_one_class_is_refused() -> None:
         bootstrap.auroc_draws(np.zeros(3, dtype=np.int8), np.ones((1, 3)))
 
 
+def test_seeds_of_a_category_share_the_draws_of_their_images() -> None:
+    """Three seeds whose scores are all but the same tell no more about the test images than one does."""
+    labels, values = scores(200)
+    near = [values[:1] + 1e-3 * seed for seed in range(3)]
+    one = bootstrap.interval(bootstrap.auroc_draws(labels, near[0])[0])
+    found = bootstrap.mean_draws([("bolt", labels, each) for each in near])
+    assert found is not None
+    assert bootstrap.interval(found[0]) == pytest.approx(one, abs=1e-9)
+    other = bootstrap.mean_draws([(name, labels, near[0]) for name in ("bolt", "nut")])
+    assert other is not None
+    assert np.ptp(bootstrap.interval(other[0])) < 0.85 * np.ptp(one)  # two sets of images: over sqrt(2)
+
+
+def test_a_category_of_one_class_counts_in_no_mean() -> None:
+    labels, values = scores(50)
+    whole = bootstrap.mean_draws([("bolt", labels, values)], draws=20)
+    normal = np.zeros(3, dtype=np.int8)
+    both = bootstrap.mean_draws([("bolt", labels, values), ("nut", normal, np.ones((2, 3)))], draws=20)
+    assert whole is not None
+    assert both is not None
+    assert (whole == both).all()
+    assert bootstrap.mean_draws([("nut", normal, np.ones((2, 3)))]) is None
+
+
 def wide(methods: int, datasets: int, seed: int = 0) -> pd.DataFrame:
     values = np.random.default_rng(seed).random((methods, datasets)) + np.arange(methods)[:, None] * 0.2
     return pd.DataFrame(values, index=list("abcdefg"[:methods]), columns=[f"d{i}" for i in range(datasets)])
