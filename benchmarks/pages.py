@@ -3,26 +3,58 @@
     python benchmarks/pages.py FOLDER [--jobs 5000 --scores 3000]
 
 Prints for each page the time from asking for the address to the first table or figure (the second visit: the
-first one warms the server), and from a click to the changed content. FOLDER is filled if it is empty.
+first one warms the server), and for its choices the time from a click to other figures on screen and until all
+of the page has followed: medians of three. FOLDER is filled if it is empty.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 
 import pages_store
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Locator, Page, sync_playwright
 
 from gad.leaderboard import screenshot
 from gad.leaderboard.pages.app import DEFAULT, PAGES
 from gad.leaderboard.serve import Folders, running
 
 FIRST_S, CHANGE_S, REPEATS = 1.5, 0.5, 3
+REST_MS = 2500  # between measurements, longer than a page's own refresh
 CONTENT = ".gad-table, .gad-nothing, .js-plotly-plot"
-TABLES = "[...document.querySelectorAll('table.gad-table')].map(t => t.innerText).join()"
+SHOWN = "[...document.querySelectorAll('table.gad-table')].map(t => t.innerText).join()"
+IDLE = f"!!document.querySelector('{screenshot.IDLE}')"
+Choice = Callable[[Page], Locator]
+
+
+def radio(name: str) -> Choice:
+    """One of several values side by side."""
+    return lambda page: page.get_by_role("radio", name=name, exact=True)
+
+
+def listed(label: str) -> Choice:
+    """The next value of a list, which is opened beforehand."""
+    return lambda page: page.locator("[data-testid=stSelectbox]").filter(has_text=label).locator("input")
+
+
+CHOICES: dict[str, dict[str, Choice]] = {
+    "leaderboard": {"metric": radio("AUPRC ↑"), "K": radio("4")},
+    "shots": {"metric": radio("AUPRC ↑"), "bands": radio("training seeds")},
+    "ablations": {"metric": radio("AUPRC ↑"), "K": radio("4")},
+    "compare": {
+        "metric": radio("AUPRC ↑"),
+        "K": radio("4"),
+        "by": radio("category"),
+        "bootstrap": listed("Bootstrap on"),
+    },
+    "dataset": {"metric": radio("AUPRC ↑"), "method": listed("Method"), "category": radio("category-3")},
+    "job": {"job": listed("Job")},
+    "runs": {},
+}
 
 
 def first_content(page: Page, address: str) -> float:
@@ -32,17 +64,38 @@ def first_content(page: Page, address: str) -> float:
     return time.perf_counter() - started
 
 
-def change(page: Page) -> float | None:
-    """Seconds from choosing another metric to other figures on screen; None for a page without that choice."""
-    page.wait_for_timeout(2500)
-    button = page.get_by_role("radio", name="AUPRC")
-    if not button.count():
-        return None
-    before = page.evaluate(TABLES)
+def change(page: Page, choice: Choice) -> tuple[float, float]:
+    """Seconds from a choice to other figures on screen, and until the page has done."""
+    widget = choice(page).first
+    if widget.get_attribute("role") != "radio":
+        widget.click()
+        widget.press("ArrowDown")
+    before = page.evaluate(SHOWN)
     started = time.perf_counter()
-    button.first.click()
-    page.wait_for_function(f"before => {TABLES} !== before", arg=before, polling=20)
-    return time.perf_counter() - started
+    if widget.get_attribute("role") == "radio":
+        widget.click()
+    else:
+        widget.press("Enter")
+    page.wait_for_function(f"before => {SHOWN} !== before", arg=before, polling=20)
+    changed = time.perf_counter() - started
+    page.wait_for_function(IDLE, polling=20)
+    return changed, time.perf_counter() - started
+
+
+def measure(page: Page, address: str, name: str) -> None:
+    """Print the lines of one page."""
+    first_content(page, address)
+    firsts = [first_content(page, address) for _ in range(REPEATS)]
+    print(f"{name:14}{median(firsts):>14.2f} s", flush=True)
+    for label, choice in CHOICES[name].items():
+        times = []
+        for _ in range(REPEATS):
+            first_content(page, address)
+            page.wait_for_function(IDLE)
+            page.wait_for_timeout(REST_MS)
+            times.append(change(page, choice))
+        changed, whole = (median(column) for column in zip(*times, strict=True))
+        print(f"{'':14}{'':16}{label:>12}{changed:>10.2f} s{whole:>14.2f} s", flush=True)
 
 
 def main() -> None:
@@ -50,6 +103,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--jobs", type=int, default=5000)
     parser.add_argument("--scores", type=int, default=3000, help="of each job")
+    parser.add_argument("--page", choices=PAGES, action="append", help="only these pages")
     given = parser.parse_args()
     if not (given.folder / "results.duckdb").exists():
         print(f"{pages_store.make(given.folder, given.jobs, given.scores):,} scores generated")
@@ -59,19 +113,12 @@ def main() -> None:
         )
         page = browser.new_page()
         page.set_default_timeout(60_000)
-        print(f"{'page':14}{'first content':>16}{'changed choice':>18}")
-        for name in PAGES:
-            place = f"{address}/{'' if name == DEFAULT else name}"
-            first_content(page, place)
-            firsts, changes = [], []
-            for _ in range(REPEATS):
-                firsts.append(first_content(page, place))
-                changes.append(change(page))
-            known = [c for c in changes if c is not None]
-            later = f"{median(known):.2f} s" if known else "no such choice"
-            print(f"{name:14}{median(firsts):>14.2f} s{later:>18}", flush=True)
+        print(f"{'page':14}{'first content':>16}{'choice':>12}{'changed':>12}{'all of it':>16}")
+        for name in given.page or PAGES:
+            measure(page, f"{address}/{'' if name == DEFAULT else name}", name)
         browser.close()
     print(f"asked for: first content under {FIRST_S} s, a changed choice under {CHANGE_S} s")
+    print(f"{os.cpu_count()} cores; load of the machine meanwhile: {os.getloadavg()[0]:.1f}")
 
 
 if __name__ == "__main__":

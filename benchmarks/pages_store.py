@@ -20,22 +20,29 @@ DATASETS = {
     "multi-class": ("mnist-multi-class", "cifar10-multi-class"),
 }
 
+# The first models are variants of one, so that there is an ablation.
+VARIANTS = ("TPI", "TP", "TI", "PI", "T", "P", "I")
 JOBS = """
 INSERT INTO jobs
 WITH datasets AS (SELECT * FROM (VALUES {datasets}) d(dataset, protocol, place)),
+models AS (
+    SELECT i, if(variant IS NULL, 'model-' || i, 'inctrl') AS name,
+           coalesce('{{"components": "' || variant || '", "residual": "subtract"}}', '{{}}') AS options
+    FROM range({models}) m(i) LEFT JOIN (
+        SELECT unnest({variants}) AS variant, generate_subscripts({variants}, 1) - 1 AS i) USING (i)),
 cells AS (
-    SELECT m.i AS model, dataset, protocol, place, shots, seed
-    FROM range({models}) m(i), datasets, unnest({shots}) s(shots), unnest({seeds}) t(seed)
-    ORDER BY model, place, shots, seed LIMIT {jobs})
-SELECT md5('job' || model || dataset || shots || seed)[:20], 'model-' || model || '/' || dataset || '/K' || shots,
-       'model-' || model, '{{}}', dataset, protocol, shots, seed, NULL, NULL, md5('method' || model)[:20],
-       md5('column' || dataset)[:20], '{{}}', '{{}}', '', 'run', 'run'
+    SELECT i, name, options, dataset, protocol, place, shots, seed
+    FROM models, datasets, unnest({shots}) s(shots), unnest({seeds}) t(seed)
+    ORDER BY i, place, shots, seed LIMIT {jobs})
+SELECT md5('job' || i || dataset || shots || seed)[:20], name || '/' || dataset || '/K' || shots || '/seed' || seed,
+       name, options, dataset, protocol, shots, seed, NULL, NULL, md5('method' || i)[:20],
+       md5('column' || dataset)[:20], '{{}}', '{{}}', '', 'run-' || i, 'run-' || i
 FROM cells
 """
 PARTS_SQL = """
 INSERT INTO job_parts SELECT job_id, 'category-' || c, md5(job_id || c)[:20] FROM jobs, range({parts}) p(c);
 INSERT INTO parts BY NAME
-SELECT part_id, 'done' AS status, 'run' AS run_id, 's' AS segment, j.dataset, category, j.model, j.options, shots,
+SELECT part_id, 'done' AS status, j.last_run AS run_id, 's' AS segment, j.dataset, category, j.model, j.options, shots,
        seed, method_key, {per_part} // 3 AS n_normal, {per_part} - {per_part} // 3 AS n_anomalous, 1 AS attempts,
        1.0 AS started, 2.0 AS ended, 0.5 AS seconds, 100.0 AS peak_memory_mb
 FROM jobs j JOIN job_parts USING (job_id);
@@ -45,7 +52,7 @@ INSERT INTO scores
 SELECT part_id, category || '/test/' || i || '.png', (i >= {per_part} // 3)::TINYINT, '',
        random() + 0.3 * (i >= {per_part} // 3)::INT
 FROM parts, range({per_part}) r(i);
-INSERT INTO runs VALUES ('run', 'generated', 'harness submit --grid generated', 1.0, '0', '{{}}');
+INSERT INTO runs SELECT DISTINCT last_run, 'generated', 'harness submit --grid generated', 1.0, '0', '{{}}' FROM jobs;
 """
 
 
@@ -58,6 +65,7 @@ def make(results: Path, jobs: int, scores_per_job: int) -> int:
     datasets = ", ".join(f"('{name}', '{protocol}', {i})" for i, (name, protocol) in enumerate(listed))
     per_model = len(listed) * len(SHOTS) * len(SEEDS)
     fields = {"shots": list(SHOTS), "seeds": list(SEEDS), "jobs": jobs, "models": -(-jobs // per_model)}
+    fields["variants"] = list(VARIANTS)
     connection.execute(JOBS.format(datasets=datasets, **fields))
     connection.execute(PARTS_SQL.format(parts=PARTS, per_part=scores_per_job // PARTS))
     database.make_aggregates(connection)

@@ -32,7 +32,8 @@ def variants(results: pd.DataFrame, model: str = "inctrl") -> pd.DataFrame:
     model differ. The family with most variants comes first. Within one: single components, pairs, all three,
     then other residuals.
 
-    >>> frame = pd.DataFrame({"model": "inctrl", "method_key": ["x", "y"], "last_run": "1", "options": [
+    >>> frame = pd.DataFrame({"model": "inctrl", "method_key": ["x", "y"], "last_run": "1",
+    ...     "n_seeds": 3, "options": [
     ...     '{"components": "TPI", "residual": "subtract"}', '{"components": "P", "residual": "subtract"}']})
     >>> variants(frame)["variant"].tolist()
     ['P', 'T + P + I']

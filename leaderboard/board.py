@@ -8,60 +8,18 @@ one column are ranked among each other.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
-from gad.leaderboard import published, ranking, significance, standings
+from gad.leaderboard import citations, costcells, ranking, standings
+from gad.leaderboard.boardcells import Board, Cell, Column, Row
 from gad.leaderboard.ranking import COLUMN, ROW
 from gad.leaderboard.sheet import Figure, Sheet, Value
 
-Key = tuple[str, str, str]
 ALL = "all"
 SOUND, RELEASED = "sound", "as released"
-
-
-@dataclass(frozen=True)
-class Row:
-    """``kind``: measured, published or rerun (what others measured). ``key`` is (model, options, method key)."""
-
-    kind: str
-    name: str
-    detail: str = ""
-    note: str = ""
-    key: Key = ("", "", "")
-
-
-@dataclass(frozen=True)
-class Column:
-    """``kind``: dataset, average, rank or cost. ``group`` is the protocol of a dataset or of an average."""
-
-    kind: str
-    name: str
-    group: str = ""
-    note: str = ""
-    column_key: str = ""
-
-
-@dataclass(frozen=True)
-class Cell:
-    """A number and what is to be said of it. ``beyond``: its distance to what was published is over chance."""
-
-    figure: Figure
-    failed: int = 0
-    versus: float | None = None
-    beyond: bool | None = None
-    words: str = ""
-
-
-@dataclass
-class Board:
-    shots: int
-    metric: str
-    rows: list[Row] = field(default_factory=list)
-    columns: list[Column] = field(default_factory=list)
-    cells: dict[tuple[int, int], Cell] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -91,7 +49,7 @@ def is_released(options: str) -> bool:
 
 def select(results: pd.DataFrame, view: View) -> pd.DataFrame:
     """The results that a view is of, at every K."""
-    found = results if view.older else ranking.newest_versions(results)
+    found = results if view.older else ranking.current_versions(results)
     if view.protocol != ALL:
         found = found[found["protocol"] == view.protocol]
     if view.datasets is not None:
@@ -125,9 +83,9 @@ def make(results: pd.DataFrame, costs: pd.DataFrame, view: View) -> Board:
         for r in rows.itertuples()
     ]
     board.columns = _columns(columns, view.extras)
-    _fill(board, ranked, columns, standing, _costs(costs, view.shots))
+    _fill(board, ranked, columns, standing, costcells.by_method(costs, view.shots))
     if view.cited:
-        _cite(board)
+        citations.cite(board)
     return board
 
 
@@ -145,7 +103,7 @@ def _columns(columns: pd.DataFrame, extras: Sequence[str]) -> list[Column]:
         if "average" in extras and (own["age"] == 0).sum() > 1:
             found.append(Column("average", "mean", protocol, f"of {(own['age'] == 0).sum()}"))
     if "cost" in extras:
-        found += [Column("cost", name) for name in COSTS]
+        found += [Column("cost", name) for name in costcells.COSTS]
     return found
 
 
@@ -158,6 +116,7 @@ def _fill(
 ) -> None:
     at = {tuple(getattr(cell, name) for name in [*ROW, *COLUMN]): cell for cell in ranked.itertuples()}
     averages = standings.averages(ranked, columns, board.metric)
+    places = {line.Index: line for line in standing.itertuples()}
     for i, row in enumerate(board.rows):
         for j, column in enumerate(board.columns):
             cell: Cell | None = None
@@ -166,10 +125,10 @@ def _fill(
             elif column.kind == "average" and (row.key, column.group) in averages:
                 mean = averages[row.key, column.group]
                 cell = Cell(mean, words=f"mean over {mean.n} of {mean.planned} datasets")
-            elif column.kind == "rank" and row.key in standing.index:
-                cell = _rank(standing.loc[[row.key]].iloc[0])
+            elif column.kind == "rank" and row.key in places:
+                cell = _rank(places[row.key])
             elif column.kind == "cost" and row.key[2] in costs:
-                cell = _cost(column.name, costs[row.key[2]])
+                cell = costcells.cell(column.name, costs[row.key[2]])
             if cell is not None:
                 board.cells[i, j] = cell
 
@@ -183,87 +142,12 @@ def _measured(found: Any) -> Cell | None:
     return Cell(Figure(mean, std, int(found.n), int(found.planned), place), int(found.failed))
 
 
-def _rank(line: pd.Series) -> Cell:
-    low, high, n = line["low"], line["high"], int(line["datasets"])
-    words = f"average over {n} {'dataset' if n == 1 else 'datasets'}, among {int(line['among'])} methods that have all"
-    if pd.notna(low):
-        words += f"\n95 % interval over resampled datasets: {low:.2f} to {high:.2f}"
-    return Cell(Figure(float(line["rank"]), digits=2, place=int(line["place"])), words=words)
-
-
-COSTS = {
-    "ms/image": "seconds an image, its features at hand (scoring alone), mean over all images scored",
-    "ms/image cold": "with decoding and encoding, where these results encoded anything",
-    "parameters": "parameters of the model, its encoder included, in millions",
-    "memory": "largest memory of a scoring process, MB",
-}
-
-
-def _cost(name: str, found: dict[str, float]) -> Cell | None:
-    value = found.get(name)
-    if value is None or pd.isna(value):
-        return None
-    return Cell(Figure(value, digits=0 if name == "memory" else 2), words=COSTS[name])
-
-
-def _costs(costs: pd.DataFrame, shots: int) -> dict[str, dict[str, float]]:
-    """What each method costs at one K, over all its datasets: by method key, then by column."""
-    found = {}
-    for key, own in costs[costs["shots"] == shots].groupby("method_key"):
-        found[key] = {
-            "ms/image": 1000 * _weighted(own["warm_seconds"], own["images"]),
-            "ms/image cold": 1000 * _weighted(own["cold_seconds"], own["images"]),
-            "parameters": float(own["parameters"].astype(float).max()) / 1e6,
-            "memory": float(own["peak_memory_mb"].astype(float).max()),
-        }
-    return found
-
-
-def _weighted(seconds: pd.Series, images: pd.Series) -> float:
-    known = seconds.notna()
-    total = float(images[known].sum())
-    return float((seconds[known] * images[known]).sum()) / total if total else float("nan")
-
-
-def _cite(board: Board) -> None:
-    """Differences to what was published in measured cells, and rows for what others say."""
-    figures = published.at(published.published(), shots=board.shots, metric=board.metric)
-    others = published.at(published.reruns(), shots=board.shots, metric=board.metric)
-    for i, row in enumerate(board.rows):
-        for j, column in enumerate(board.columns):
-            cell = board.cells.get((i, j))
-            if column.kind == "dataset" and cell and (row.name, column.name) in figures and not column.note:
-                board.cells[i, j] = _compared(cell, figures[row.name, column.name])
-    _add_rows(board, "published", figures)
-    _add_rows(board, "rerun", others)
-
-
-def _compared(cell: Cell, found: list[published.Cited]) -> Cell:
-    best, mean = found[0], cell.figure.mean
-    if mean is None or not cell.figure.complete:
-        return cell
-    beyond = significance.beyond_chance(
-        mean - best.value, cell.figure.std, cell.figure.n or 0, best.std, best.n
-    )
-    say = {True: "more than chance", False: "within chance", None: "no spread to judge it by"}[beyond]
-    words = f"{mean - best.value:+.3f} to the published figure ({say})\n{best.words}"
-    return replace(cell, versus=mean - best.value, beyond=beyond, words=words)
-
-
-def _add_rows(board: Board, kind: str, figures: dict[tuple[str, str], list[published.Cited]]) -> None:
-    shown = {
-        column.name: j
-        for j, column in enumerate(board.columns)
-        if column.kind == "dataset" and not column.note
-    }
-    methods = {found[0].method for (_, dataset), found in figures.items() if dataset in shown}
-    for method in sorted(methods, key=str.lower):
-        board.rows.append(Row(kind, method, "published" if kind == "published" else "measured by others"))
-        for dataset, j in shown.items():
-            found = figures.get((published.model_of(method), dataset))
-            if found:
-                words = "\n\n".join(figure.words for figure in found)
-                board.cells[len(board.rows) - 1, j] = Cell(Figure(found[0].value, found[0].std), words=words)
+def _rank(line: Any) -> Cell:
+    n = int(line.datasets)
+    words = f"average over {n} {'dataset' if n == 1 else 'datasets'}, among {int(line.among)} methods that have all"
+    if pd.notna(line.low):
+        words += f"\n95 % interval over resampled datasets: {line.low:.2f} to {line.high:.2f}"
+    return Cell(Figure(float(line.rank), digits=2, place=int(line.place)), words=words)
 
 
 def sheet(board: Board) -> Sheet:

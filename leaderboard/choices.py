@@ -29,6 +29,7 @@ def one(
     *,
     default: T | None = None,
     help_text: str | None = None,
+    width: int = WIDE,
 ) -> T:
     """One of ``options``, which must not be empty: side by side where they are few, else a list.
 
@@ -44,7 +45,7 @@ def one(
             label, options, key=name, format_func=spell, required=True, wrap=True, help=help_text
         )
     else:
-        chosen = st.selectbox(label, options, key=name, format_func=spell, help=help_text, width=WIDE)
+        chosen = st.selectbox(label, options, key=name, format_func=spell, help=help_text, width=width)
     value: T = first if chosen is None else chosen
     _write(name, [str(value)])
     return value

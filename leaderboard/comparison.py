@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pandas as pd
 
-from gad.leaderboard import significance
+from gad.leaderboard import ranking, significance, standings
 from gad.leaderboard.ranking import METRICS
 from gad.leaderboard.sheet import Figure, Sheet, Value
 
@@ -95,23 +95,22 @@ def _signed(difference: significance.Paired | None) -> Figure | None:
     return Figure(difference.mean, difference.std, difference.n, signed=True)
 
 
-def comparable(ranked: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
-    """The cells of methods that may be ranked among each other, and the method keys of the others.
+def complete_means(found: pd.DataFrame, keys: list[str], shots: int, metric: str) -> pd.DataFrame:
+    """Complete means of some methods as methods x datasets, by method key; empty lines and columns left out.
 
-    What looks through generated weights is never ranked. Methods that see the whole test set are ranked among
-    themselves, and so here only where there are no others.
+    ``found`` are lines of ``read.results(by="dataset")``.
     """
-    kept = ranked[~ranked["generated"]]
-    if not kept["transductive"].all():
-        kept = kept[~kept["transductive"]]
-    present = set(kept["method_key"])
-    return kept, [key for key in ranked["method_key"].unique() if key not in present]
+    ranked = ranking.cells(found[found["method_key"].isin(keys)], shots, metric)
+    wide = standings.complete(ranked, ranking.columns(found)).droplevel(["model", "options"])
+    return wide.dropna(axis=0, how="all").dropna(axis=1, how="all")
 
 
-def tests(wide: pd.DataFrame, metric: str, spell: Spell) -> tuple[Sheet, pd.Series, list[list[str]], str]:
-    """Tests over datasets: the pairs as a table, average ranks, groups not told apart, and what to say of it.
+def tests(
+    wide: pd.DataFrame, metric: str, spell: Spell, left: str
+) -> tuple[Sheet, pd.Series, list[list[str]]]:
+    """Tests over datasets: the pairs as a table, average ranks, and groups not told apart.
 
-    ``wide`` is methods x datasets of complete means, by method key.
+    ``wide`` as from :func:`complete_means`; ``left`` says which methods are not in it, and why.
     """
     full = significance.by_unit(wide).dropna(axis=1)
     pairs = significance.wilcoxon_pairs(full)
@@ -126,9 +125,9 @@ def tests(wide: pd.DataFrame, metric: str, spell: Spell) -> tuple[Sheet, pd.Seri
         "Tests over datasets",
         ["method", "against", "mean difference", "datasets", "p (Wilcoxon)", "p (Holm)"],
         lines,
-        words(full.shape[1], omnibus, groups, spell),
+        f"{words(full.shape[1], omnibus, groups, spell)} {left}".strip(),
     )
-    return table, average, groups, table.note
+    return table, average, groups
 
 
 def words(n: int, omnibus: significance.Omnibus | None, groups: list[list[str]], spell: Spell) -> str:

@@ -9,10 +9,15 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from gad.harness.store import read
 from gad.leaderboard import queries
+
+Labels = NDArray[np.int8]
+Floats = NDArray[np.float64]
 
 CATEGORY = (
     "job_id, category, part_id, status, n_normal, n_anomalous, auroc, auprc, f1_max, fpr95, pixel_auroc, pixel_auprc, "
@@ -38,13 +43,18 @@ def _ask(results: Path, _: object, sql: str, values: tuple[Any, ...]) -> pd.Data
 
 def categories(results: Path, job_ids: list[str]) -> pd.DataFrame:
     """One line for each category of some jobs."""
-    with queries.ONE_READER, read.connect(results) as connection:
-        source = read.source(connection, "category")
+    source = _source(results, queries.stamp(results))
     return ask(
         results,
         f"SELECT {CATEGORY} FROM {source} WHERE job_id = ANY(?) ORDER BY category, seed, training_seed",  # noqa: S608
         (tuple(job_ids),),
     )
+
+
+@lru_cache(maxsize=4)
+def _source(results: Path, _: object) -> str:
+    with queries.ONE_READER, read.connect(results) as connection:
+        return read.source(connection, "category")
 
 
 def scores(results: Path, part_ids: list[str]) -> pd.DataFrame:
@@ -55,6 +65,23 @@ def scores(results: Path, part_ids: list[str]) -> pd.DataFrame:
         "ORDER BY part_id, sample_id",
         (tuple(sorted(part_ids)),),
     )
+
+
+def score_arrays(results: Path, part_ids: list[str]) -> dict[str, tuple[Labels, Floats, int]]:
+    """Labels int8 ``[n]`` and scores ``[n]`` of some parts, by part, both in the order of the sample ids.
+
+    The number is the same for parts that scored the same samples.
+    """
+    with queries.ONE_READER, read.connect(results) as connection:
+        found = connection.execute(
+            "SELECT part_id, list(label ORDER BY sample_id) AS labels, list(score ORDER BY sample_id) AS scores, "
+            "hash(list(sample_id ORDER BY sample_id)) AS samples "
+            "FROM scores WHERE part_id = ANY(?) GROUP BY part_id",
+            [sorted(part_ids)],
+        ).fetchnumpy()
+    columns = zip(found["labels"], found["scores"], found["samples"], strict=True)
+    arrays = [(np.asarray(a, np.int8), np.asarray(b, float), int(samples)) for a, b, samples in columns]
+    return dict(zip(map(str, found["part_id"]), arrays, strict=True))
 
 
 def prompts(results: Path, part_ids: list[str]) -> pd.DataFrame:

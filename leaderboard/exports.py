@@ -6,7 +6,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gad.harness.errors import UsageError, did_you_mean
-from gad.leaderboard import ablation, board, methods, optionaxis, queries, ranking, spreads
+from gad.leaderboard import (
+    ablation,
+    board,
+    comparison,
+    intervals,
+    methods,
+    optionaxis,
+    queries,
+    ranking,
+    spreads,
+)
 from gad.leaderboard.sheet import Sheet
 
 if TYPE_CHECKING:
@@ -35,18 +45,48 @@ def boards(results: Path, metric: str = "auroc", shots: int | None = None) -> di
 
 
 def everything(results: Path) -> dict[str, Sheet]:
-    """Every table that covers all methods: the main one of each K and metric, and each metric against K."""
+    """Every table that covers all methods, by name: main ones, against K, comparisons, ablations."""
     found = queries.load(results)
     if found.datasets.empty:
         return {}
     sheets: dict[str, Sheet] = {}
-    newest = ranking.newest_versions(found.datasets)
-    known = methods.of(found.datasets, newest)
+    current = ranking.current_versions(found.datasets)
+    known = methods.of(found.datasets, current)
     for metric in ranking.available(found.datasets):
         sheets |= boards(results, metric)
-        spread = spreads.bands(newest, found.jobs, metric, "prompts")
-        sheets[f"shots-{metric}"] = spreads.sheet(spread, known.spell, metric, spreads.OVER["prompts"])
-    return {**sheets, **ablations(found.datasets)}
+        spread = spreads.bands(current, found.jobs, metric, "prompts")
+        over = spreads.OVER["prompts"]
+        sheets[f"shots-{metric}"] = spreads.sheet(spread, known.keys, known.spell, metric, over)
+    return {**sheets, **comparisons(results, found, current, known), **ablations(found.datasets)}
+
+
+def comparisons(
+    results: Path, found: queries.Snapshot, current: pd.DataFrame, known: methods.Methods
+) -> dict[str, Sheet]:
+    """All methods against the first, at each K: paired differences, tests over datasets, bootstrap intervals."""
+    keys = known.keys
+    if len(keys) < 2:
+        return {}
+    kept, left = known.together(keys)
+    sheets = {}
+    jobs = found.jobs[found.jobs["method_key"].isin(keys)]
+    for k in sorted(int(k) for k in current["shots"].unique()):
+        for metric in ranking.available(found.datasets):
+            values = comparison.values(jobs, k, metric, "dataset")
+            sheets[f"compare-{metric}-k{k}-by-dataset"] = comparison.sheet(
+                values, keys[0], keys[1:], metric, "dataset", known.spell
+            )
+            wide = comparison.complete_means(current, kept, k, metric)
+            if len(wide) > 1 and not wide.dropna(axis=1).empty:
+                sheets[f"tests-{metric}-k{k}"] = comparison.tests(wide, metric, known.spell, left)[0]
+        of_k = jobs[jobs["shots"] == k]
+        for dataset in sorted(of_k["dataset"].unique()):
+            lines = intervals.lines(results, of_k, kept, dataset)
+            if len(lines):
+                drawn = intervals.draw(results, lines, intervals.draws_for(intervals.count(lines)))
+                title = f"Bootstrap of AUROC on {dataset} at K = {k}"
+                sheets[f"bootstrap-{dataset}-k{k}"] = intervals.sheet(lines, drawn, kept, known, title, left)
+    return sheets
 
 
 def ablations(results: pd.DataFrame) -> dict[str, Sheet]:

@@ -64,51 +64,54 @@ def k_curves(
     are those of all panels.
     """
     called = names(rows)
-    traces: list[dict[str, Any]] = []  # plain until the end: Plotly checks each object that it is given
-    for key, of_method in results.groupby(ROW, sort=False):
-        points = of_method.dropna(subset=[f"{metric}_mean"]).sort_values("shots")
-        if not points.empty:
-            traces += _method(points, called[key], looks[key], metric)
+    points: dict[RowKey, list[dict[str, Any]]] = {}  # plain: pages draw hundreds of lines
+    for line in results.sort_values("shots", kind="stable").to_dict("records"):
+        if pd.notna(line[f"{metric}_mean"]):
+            points.setdefault(tuple(line[name] for name in ROW), []).append(line)
+    traces = [t for key, own in points.items() for t in _method(own, called[key], looks[key], metric)]
     return go.Figure({"data": traces, "layout": _layout(shots, limits)})
 
 
-def _method(points: pd.DataFrame, name: str, look: Style, metric: str) -> list[dict[str, Any]]:
-    mean, spread = points[f"{metric}_mean"], points[f"{metric}_std"]
-    known = spread.notna()
-    traces = []
-    if known.sum() > 1:
-        traces.append(_band(points.loc[known, "shots"], mean[known], spread[known], look))
-    note = [
-        f"{f' ± {std:.3f}' if pd.notna(std) else ''} (n={n}{'' if complete else f' of {planned}'})"
-        for std, n, planned, complete in zip(
-            spread, points["n_seeds"], points["n_planned"], points["complete"], strict=True
-        )
-    ]
+def _method(points: list[dict[str, Any]], name: str, look: Style, metric: str) -> list[dict[str, Any]]:
+    """Mean and band of one method; ``points`` are its lines with a mean, by K."""
+    spreads = [point[f"{metric}_std"] for point in points]
+    known = [point for point in points if pd.notna(point[f"{metric}_std"])]
     line = {
-        "x": points["shots"].tolist(),
-        "y": mean.tolist(),
-        "customdata": note,
+        "x": [point["shots"] for point in points],
+        "y": [point[f"{metric}_mean"] for point in points],
+        "customdata": [_spread_words(point, metric) for point in points],
         "name": name,
         "mode": "lines+markers",
         "line": {"color": look.colour, "dash": look.dash, "width": 2.2},
         # A hollow mark is a cell that some seeds are missing from.
         "marker": {
-            "symbol": ["circle" if complete else "circle-open" for complete in points["complete"]],
+            "symbol": ["circle" if point["complete"] else "circle-open" for point in points],
             "size": 7,
             "color": look.colour,
         },
         "hovertemplate": "%{y:.3f}%{customdata}",
     }
-    if known.sum() == 1:  # a band needs two points
-        line["error_y"] = {"array": spread.fillna(0).tolist(), "thickness": 1.3, "width": 4}
-    return [*traces, line]
+    if len(known) == 1:  # a band needs two points
+        bars = [0.0 if pd.isna(spread) else spread for spread in spreads]
+        line["error_y"] = {"array": bars, "thickness": 1.3, "width": 4}
+    return [*([_band(known, look, metric)] if len(known) > 1 else []), line]
 
 
-def _band(x: pd.Series, mean: pd.Series, spread: pd.Series, look: Style) -> dict[str, Any]:
+def _spread_words(point: dict[str, Any], metric: str) -> str:
+    std = point[f"{metric}_std"]
+    spread = f" ± {std:.3f}" if pd.notna(std) else ""
+    missing = "" if point["complete"] else f" of {point['n_planned']}"
+    return f"{spread} (n={point['n_seeds']}{missing})"
+
+
+def _band(points: list[dict[str, Any]], look: Style, metric: str) -> dict[str, Any]:
     red, green, blue = (int(look.colour[i : i + 2], 16) for i in (1, 3, 5))
+    x = [point["shots"] for point in points]
+    high = [point[f"{metric}_mean"] + point[f"{metric}_std"] for point in points]
+    low = [point[f"{metric}_mean"] - point[f"{metric}_std"] for point in points]
     return {
         "x": [*x, *x[::-1]],
-        "y": [*(mean + spread), *(mean - spread)[::-1]],
+        "y": [*high, *low[::-1]],
         "fill": "toself",
         "fillcolor": f"rgba({red}, {green}, {blue}, {BAND_OPACITY})",
         "line": {"width": 0},

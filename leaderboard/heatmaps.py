@@ -21,7 +21,8 @@ from gad.leaderboard import details
 class Heat:
     """The kept maps of a part: their file, the images ``ids`` they belong to, and their lowest and highest value.
 
-    ``why`` they cannot be drawn, if so; then there are no ``ids``.
+    ``shared``: all are drawn on that one scale, else each from its own least to its own most, without which
+    the map of a missed anomaly could not be seen. ``why`` they cannot be drawn, if so; then there are no ``ids``.
     """
 
     results: Path
@@ -29,6 +30,7 @@ class Heat:
     ids: frozenset[str] = frozenset()
     low: float = 0.0
     high: float = 0.0
+    shared: bool = False
     why: str = ""
 
 
@@ -54,25 +56,38 @@ def _maps(results: Path, file: str) -> mapfiles.Maps:
 
 
 def draw(root: Path, sample: Sample, heat: Heat) -> tuple[Image.Image, Image.Image | None]:
-    """The image as the detector saw it, RGB, with its map over it on the part's scale; and its mask, seen alike.
+    """The image as the detector saw it, RGB, with its map over it; and its mask, seen alike.
 
     ``sample`` must be one of ``heat.ids``. Raises DataError as :func:`images.open_image`.
     """
     kept = _maps(heat.results, heat.file)
     assert kept.seen is not None
     seen = Image.fromarray(images.to_pixels(images.open_image(root, sample), kept.seen))
-    heated = overlay(seen, kept.maps[kept.ids.index(sample.id)].astype(np.float32), heat.low, heat.high)
+    own = kept.maps[kept.ids.index(sample.id)].astype(np.float32)
+    low, high = (heat.low, heat.high) if heat.shared else (float(own.min()), float(own.max()))
+    heated = overlay(seen, own, low, high)
     if not sample.mask:
         return heated, None
     marked = images.mask_pixels(images.open_mask(root, sample), kept.seen)
     return heated, Image.fromarray(marked.astype(np.uint8) * 255)
 
 
+def most(heat: Heat, sample_id: str) -> float | None:
+    """The highest value of one image's map; None where its map was not kept."""
+    if sample_id not in heat.ids:
+        return None
+    kept = _maps(heat.results, heat.file)
+    return float(kept.maps[kept.ids.index(sample_id)].max())
+
+
 def words(heat: Heat) -> str:
     """What the colours mean, or why there are none."""
     if heat.why:
         return f"Maps were kept of this part, but cannot be drawn: {heat.why}."
-    return (
-        f"Colours: the detector's map, from {heat.low:.3g} (clear) to {heat.high:.3g} (yellow), the least and the "
-        "most of all maps kept here, over the image as the detector saw it. Outlined: the mask."
+    range_ = f"{heat.low:.3g} to {heat.high:.3g}"
+    scale = (
+        f"from the least (clear) to the most (yellow) of all maps kept here, {range_}"
+        if heat.shared
+        else f"each from its own least (clear) to its own most (yellow); all maps kept here go from {range_}"
     )
+    return f"Colours: the detector's map over the image as it saw it, {scale}. Outlined: the mask."

@@ -12,11 +12,15 @@ from gad.leaderboard.text import visible
 
 @dataclass(frozen=True)
 class Methods:
-    """The rows of some results by method key, best known first, each with its name and its look."""
+    """The rows of some results by method key, best known first, each with its name and its look.
+
+    ``generated`` weights and ``transductive`` methods are those that others cannot be tested against.
+    """
 
     names: dict[str, str]
     looks: dict[str, figures.Style]
-    models: dict[str, str]
+    generated: frozenset[str] = frozenset()
+    transductive: frozenset[str] = frozenset()
 
     @property
     def keys(self) -> list[str]:
@@ -24,6 +28,32 @@ class Methods:
 
     def spell(self, key: str) -> str:
         return self.names.get(key, key)
+
+    def together(self, keys: list[str]) -> tuple[list[str], str]:
+        """Those of ``keys`` that can be tested against the first, itself included, and why the others cannot.
+
+        Nothing looks through generated weights to find out how good a method is; who sees the whole test set
+        is only held against others who do.
+
+        >>> looks = dict.fromkeys("abc", figures.Style("#000000"))
+        >>> known = Methods(dict(zip("abc", "ABC")), looks, generated=frozenset("c"))
+        >>> known.together(["a", "b", "c"])
+        (['a', 'b'], 'Left out: C (generated weights).')
+        >>> known.together(["c", "a"])
+        ([], 'The reference, C, looks through generated weights: nothing is tested against it.')
+        """
+        if not keys:
+            return [], ""
+        first = keys[0]
+        if first in self.generated:
+            said = "looks through generated weights: nothing is tested against it."
+            return [], f"The reference, {self.spell(first)}, {said}"
+        why = {key: "generated weights" for key in keys if key in self.generated}
+        sees = first in self.transductive
+        alike = "does not see the whole test set" if sees else "sees the whole test set"
+        why |= {key: alike for key in keys if key not in why and (key in self.transductive) != sees}
+        said = ", ".join(f"{self.spell(key)} ({reason})" for key, reason in why.items())
+        return [key for key in keys if key not in why], f"Left out: {said}." if said else ""
 
 
 def of(results: pd.DataFrame, shown: pd.DataFrame) -> Methods:
@@ -40,5 +70,8 @@ def of(results: pd.DataFrame, shown: pd.DataFrame) -> Methods:
             for row in found
         },
         {row.method_key: looks[row.model, row.options, row.method_key] for row in found},
-        {row.method_key: row.model for row in found},
+        frozenset(shown.loc[shown["generated"].astype(bool), "method_key"])
+        if "generated" in shown
+        else frozenset(),
+        frozenset(ranking.transductive(shown)),
     )

@@ -19,7 +19,7 @@ def axes(results: pd.DataFrame) -> list[str]:
 
     An option counts where two rows of a model differ in it and agree in all others.
 
-    >>> results = pd.DataFrame({"model": "knn", "method_key": ["x", "y"], "last_run": "1",
+    >>> results = pd.DataFrame({"model": "knn", "method_key": ["x", "y"], "last_run": "1", "n_seeds": 3,
     ...     "options": ['{"k": 1, "norm": "l2"}', '{"k": 5, "norm": "l2"}']})
     >>> axes(results)
     ['knn: k']

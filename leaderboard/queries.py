@@ -115,6 +115,10 @@ def _frames(
 
 def _frame(rows: list[dict[str, Any]], by: read.By) -> pd.DataFrame:
     frame = pd.DataFrame(rows, columns=[*read.COLUMNS[by].split(", "), *read.MARKS])
+    # Plain objects: pages walk over lines one by one, at which Arrow's strings are many times slower.
+    frame = frame.astype(
+        {name: object for name in frame.columns if pd.api.types.is_string_dtype(frame[name])}
+    )
     numbers = [name for name in frame.columns if name.endswith(("_mean", "_std"))]
     return frame.astype(dict.fromkeys(numbers, "float64"))  # a column of None alone would be of objects
 

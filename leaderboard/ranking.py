@@ -15,6 +15,7 @@ import pandas as pd
 
 ROW = ["model", "options", "method_key"]
 COLUMN = ["dataset", "column_key"]
+VERSIONS = ["model", "options", "setting"]  # what versions of one method have in common
 KEY_SHOWN = 6  # hex digits of a key that a note shows; the whole key is in the tooltip
 TIE_DIGITS = 9  # means that agree so far differ only by the order of a sum
 PROTOCOLS = ("industrial", "medical", "one-vs-all", "multi-class")  # the order of the column groups
@@ -58,19 +59,45 @@ def available(results: pd.DataFrame) -> list[str]:
 
 
 def newest_versions(results: pd.DataFrame) -> pd.DataFrame:
-    """Only the newest method key of each (model, options, setting): older ones are the same with older code.
+    """One method key of each (model, options, setting): older ones are the same with older code.
 
-    >>> frame = pd.DataFrame({"model": ["a", "a", "b"], "options": ["{}", "{}", "{}"],
-    ...     "method_key": ["old", "new", "x"], "last_run": ["1", "2", "1"]})
+    The newest that has finished anything; while none has, the newest.
+
+    >>> frame = pd.DataFrame({"model": ["a", "a", "a", "b"], "options": "{}", "n_seeds": [3, 3, 0, 0],
+    ...     "method_key": ["old", "new", "planned", "x"], "last_run": ["1", "2", "3", "1"]})
     >>> newest_versions(frame)["method_key"].tolist()
     ['new', 'x']
     """
-    return results[results["method_key"].isin(set(_versions(results).query("age == 0")["method_key"]))]
+    ages = _versions(results)
+    begun = ages["method_key"].isin(set(results.loc[results["n_seeds"] > 0, "method_key"]))
+    first = ages.assign(begun=~begun).sort_values(["begun", "age"], kind="stable").drop_duplicates(VERSIONS)
+    return results[results["method_key"].isin(set(first["method_key"]))]
+
+
+def current_versions(results: pd.DataFrame) -> pd.DataFrame:
+    """The newest method key of each (model, options, setting), and older ones while they have what it lacks.
+
+    An older version goes when the newest has every cell that the older had finished: what is planned anew
+    never hides a number.
+
+    >>> frame = pd.DataFrame({"model": "a", "options": "{}", "dataset": "d", "column_key": "c", "shots": 2,
+    ...     "method_key": ["old", "new"], "last_run": ["1", "2"], "complete": [True, False]})
+    >>> current_versions(frame)["method_key"].tolist()
+    ['old', 'new']
+    >>> current_versions(frame.assign(complete=True))["method_key"].tolist()
+    ['new']
+    """
+    newest = set(_versions(results).query("age == 0")["method_key"])
+    is_newest, done = results["method_key"].isin(newest), results["complete"].astype(bool)
+    told = results.assign(setting=settings(results))
+    cells = pd.MultiIndex.from_frame(told[[*VERSIONS, *COLUMN, "shots"]])
+    lacking = ~is_newest & done & ~cells.isin(cells[is_newest & done])
+    return results[results["method_key"].isin(newest | set(results.loc[lacking, "method_key"]))]
 
 
 def _versions(results: pd.DataFrame) -> pd.DataFrame:
     """Distinct rows with their ``setting`` and ``age``. Another precision or auxiliary set is no other version."""
-    return _ages(results.assign(setting=settings(results)), ["model", "options", "setting", "method_key"])
+    return _ages(results.assign(setting=settings(results)), [*VERSIONS, "method_key"])
 
 
 def settings(results: pd.DataFrame) -> pd.Series:
@@ -209,11 +236,9 @@ def cells(results: pd.DataFrame, shots: int, metric: str) -> pd.DataFrame:
     found["generated"] = found["method_key"].map(_marks(results)["generated"]).astype(bool)
     found["transductive"] = found["method_key"].isin(transductive(results))
     ranked = found[found["complete"] & found["mean"].notna() & ~found["generated"]]
-    ranks = ranked.groupby([*COLUMN, "transductive"])["mean"].transform(
-        lambda means: means.round(TIE_DIGITS).rank(
-            method="min", ascending=not METRICS[metric].higher_is_better
-        )
-    )
+    groups = [ranked[name] for name in [*COLUMN, "transductive"]]
+    means = ranked["mean"].round(TIE_DIGITS)
+    ranks = means.groupby(groups).rank(method="min", ascending=not METRICS[metric].higher_is_better)
     found["rank"] = ranks.reindex(found.index).astype("Int64")
     return found.reset_index(drop=True)
 

@@ -6,6 +6,7 @@ from gad.leaderboard.sheet import Figure, Sheet, Value, spell
 from gad.leaderboard.text import escape
 
 LONG = 30  # characters of a text that is not broken into lines
+MANY = 10  # columns of a table that is set closer
 TEXT = ' class="text"'
 
 
@@ -21,9 +22,11 @@ def html(sheet: Sheet) -> str:
         "<tr>" + "".join(_cell(sheet, i, j, value) for j, value in enumerate(row)) + "</tr>"
         for i, row in enumerate(sheet.rows)
     )
+    many = " many" if len(sheet.columns) > MANY else ""
     return (
         f'<div class="gad"><div class="gad-scroll" role="region" tabindex="0" aria-label="{escape(sheet.title)}">'
-        f'<table class="gad-table gad-sheet"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div></div>'
+        f'<table class="gad-table gad-sheet{many}"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
+        "</div></div>"
     )
 
 

@@ -7,7 +7,6 @@ changed is then sent unchanged, which a browser does not draw again.
 from __future__ import annotations
 
 import argparse
-import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -19,7 +18,8 @@ import streamlit as st
 from gad.harness.errors import HarnessError
 from gad.leaderboard import choices, pieces, queries, sheettable
 from gad.leaderboard.serve import Folders
-from gad.leaderboard.sheet import FORMATS, Sheet
+from gad.leaderboard.sheet import Sheet
+from gad.leaderboard.sheetformats import FORMATS, stem
 
 REFRESH_S = 2
 DEFAULT_RESULTS = Path("gad-results")
@@ -92,14 +92,13 @@ def show_sheet(sheet: Sheet, name: str) -> None:
 
 def downloads(sheet: Sheet, name: str) -> None:
     """The sheet as CSV, Markdown and LaTeX."""
-    stem = re.sub(r"[^A-Za-z0-9.-]+", "-", name).strip("-") or "table"
     with st.popover("Download", key=f"download {name}", width="stretch"):
         for label, kind in (("CSV", "csv"), ("Markdown", "md"), ("LaTeX (booktabs)", "latex")):
             make, ending, mime = FORMATS[kind]
             st.download_button(
                 label,
                 make(sheet).encode(),
-                file_name=f"{stem}.{ending}",
+                file_name=f"{stem(name)}.{ending}",
                 mime=mime,
                 key=f"download {name} {kind}",
                 on_click="ignore",
@@ -109,6 +108,5 @@ def downloads(sheet: Sheet, name: str) -> None:
 
 def chart(figure: Any, key: str, alt: str, place: Any = None) -> None:
     """A figure that can be saved as SVG from its corner."""
-    name = re.sub(r"[^A-Za-z0-9.-]+", "-", key).strip("-")
-    options = {**CHART, "toImageButtonOptions": {"format": "svg", "filename": name}}
+    options = {**CHART, "toImageButtonOptions": {"format": "svg", "filename": stem(key)}}
     (place or st).plotly_chart(figure, key=key, config=options, alt=alt)

@@ -6,7 +6,8 @@ of means over the other, so that neither hides in the other's.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import pandas as pd
 
@@ -42,27 +43,33 @@ def bands(results: pd.DataFrame, jobs: pd.DataFrame, metric: str, over: str) -> 
     return found.assign(n_over=found["n_over"].fillna(0).astype(int))
 
 
-def sheet(found: pd.DataFrame, spell: Callable[[str], str], metric: str, over: str) -> Sheet:
-    """The panels' numbers: a row for each method and dataset, a column for each K."""
+def sheet(
+    found: pd.DataFrame, keys: Sequence[str], spell: Callable[[str], str], metric: str, over: str
+) -> Sheet:
+    """The panels' numbers: a row for each dataset and method (in the order of ``keys``), a column for each K."""
     shots = sorted(int(k) for k in found["shots"].unique())
-    lines: list[list[Value]] = []
-    for (dataset, _, key), own in found.groupby(["dataset", "column_key", "method_key"], sort=True):
-        at = {int(line.shots): line for line in own.itertuples()}
-        cells = [_figure(at.get(k), metric) for k in shots]
-        lines.append([dataset, spell(key), *cells])
+    order = {key: place for place, key in enumerate(keys)}
+    cells: dict[tuple[str, str, str], dict[int, Any]] = {}
+    for line in found.to_dict("records"):
+        key = (line["dataset"], line["column_key"], line["method_key"])
+        cells.setdefault(key, {})[int(line["shots"])] = line
+    lines: list[list[Value]] = [
+        [key[0], spell(key[2]), *(_figure(own.get(k), metric) for k in shots)]
+        for key, own in sorted(cells.items(), key=lambda item: (*item[0][:2], order[item[0][2]]))
+    ]
     label = METRICS[metric].label
     return Sheet(
         f"{label} by K", ["dataset", "method", *(f"K = {k}" for k in shots)], lines, f"± over {over}."
     )
 
 
-def _figure(line: object, metric: str) -> Figure | None:
+def _figure(line: dict[str, Any] | None, metric: str) -> Figure | None:
     if line is None:
         return None
-    mean, std = getattr(line, f"{metric}_mean"), getattr(line, f"{metric}_std")
+    mean, std = line[f"{metric}_mean"], line[f"{metric}_std"]
     return Figure(
         None if pd.isna(mean) else float(mean),
         None if pd.isna(std) else float(std),
-        int(line.n_seeds),  # type: ignore[attr-defined]
-        int(line.n_planned),  # type: ignore[attr-defined]
+        int(line["n_seeds"]),
+        int(line["n_planned"]),
     )

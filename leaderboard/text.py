@@ -14,8 +14,10 @@ def visible(text: object) -> str:
     >>> visible("a\x1b[0m\u202eb\nc")
     'a\\x1b[0m\\u202eb\nc'
     """
-    shown = (char if char.isprintable() or char == "\n" else _spelled(char) for char in str(text))
-    return "".join(shown)
+    found = str(text)
+    if found.isprintable():  # nearly always: a page has thousands of texts
+        return found
+    return "".join(char if char.isprintable() or char == "\n" else _spelled(char) for char in found)
 
 
 def _spelled(char: str) -> str:

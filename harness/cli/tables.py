@@ -22,7 +22,7 @@ class Format(StrEnum):
 def print_board(results: Path, format_: str, shots: int | None, metric: str) -> None:
     """The leaderboard's main table as text. UsageError for a K or metric that is not there."""
     from gad.leaderboard import exports
-    from gad.leaderboard.sheet import FORMATS
+    from gad.leaderboard.sheetformats import FORMATS
 
     sheets = exports.boards(results, metric, shots)
     if not sheets:
@@ -41,10 +41,10 @@ def export(
     results: ResultsDir = RESULTS,
     format_: Annotated[Format, typer.Option("--format", help="What the tables are written as.")] = Format.csv,
 ) -> None:
-    """Write every table of the leaderboard as a file: each K and metric, and each metric against K."""
+    """Write every table of the leaderboard as a file: main tables, against K, comparisons, ablations."""
     from gad.harness import atomic
     from gad.leaderboard import exports
-    from gad.leaderboard.sheet import FORMATS
+    from gad.leaderboard.sheetformats import FORMATS, stem
 
     make, ending, _ = FORMATS[format_.value]
     sheets = exports.everything(results)
@@ -52,8 +52,12 @@ def export(
         print(f"no results in {results} yet; `harness submit --grid demo` makes some", file=sys.stderr)
         raise typer.Exit(1)
     out.mkdir(parents=True, exist_ok=True)
+    written: set[str] = set()
     for name, sheet in sheets.items():
-        atomic.write_bytes(out / f"{name}.{ending}", make(sheet).encode())
+        plain = stem(name)
+        plain = plain if plain not in written else f"{plain}-{len(written)}"  # two names that differ in signs
+        written.add(plain)
+        atomic.write_bytes(out / f"{plain}.{ending}", make(sheet).encode())
     print(f"{len(sheets)} tables in {out}", file=sys.stderr)
 
 

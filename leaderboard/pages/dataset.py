@@ -11,10 +11,10 @@ import streamlit as st
 from gad.leaderboard import (
     choices,
     curvefigures,
-    curves,
+    datacards,
     details,
     figures,
-    heatmaps,
+    imagepanel,
     methods,
     pictures,
     pieces,
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from gad.leaderboard.serve import Folders
 
 NONE = "none"
-PICTURES = 12
 
 
 def show(folders: Folders, snapshot: queries.Snapshot) -> None:
@@ -50,7 +49,7 @@ def show(folders: Folders, snapshot: queries.Snapshot) -> None:
     lines = details.categories(folders.results, jobs["job_id"].tolist())
     fields = json.loads(details.job(folders.results, own["job_id"].iloc[0])["column_fields"].iloc[0])
     album = pictures.album(folders.data, dataset, str(fields.get("fingerprint", "")))
-    st.html(data_card(dataset, column, album, lines))
+    st.html(datacards.card(dataset, column, album, lines))
     show_categories(lines, known, method, dataset, metric, shots)
     show_images(folders, album, jobs, lines, known, method)
 
@@ -61,36 +60,6 @@ def column_of(found: pd.DataFrame, dataset: str) -> str:
     columns = columns[columns["dataset"] == dataset]
     notes = {c.column_key: c.note or "newest" for c in columns.itertuples()}
     return choices.one("column", "Data", list(notes), lambda key: notes[key])
-
-
-def data_card(dataset: str, column: str, album: pictures.Album, lines: pd.DataFrame) -> str:
-    """What the dataset is, and what of it was scored."""
-    counts = lines.drop_duplicates("category")[["n_normal", "n_anomalous"]].sum()
-    items = [
-        f"<b>{lines['category'].nunique()}</b> {'category' if lines['category'].nunique() == 1 else 'categories'}",
-        f"<b>{int(counts['n_normal'])}</b> normal and <b>{int(counts['n_anomalous'])}</b> anomalous test images scored",
-    ]
-    notes, card = [], ""
-    prepared = album.prepared
-    if prepared is not None:
-        items.append(
-            f"<b>{sum(c.train_normal for c in prepared.categories)}</b> normal train images to draw prompts from"
-        )
-        items.append(f"protocol <b>{escape(prepared.protocol)}</b>")
-        notes = list(prepared.warnings)
-        card = source_line(prepared.licence, prepared.citation)
-    title = prepared.title if prepared is not None else dataset
-    warned = "".join(f"<li>{escape(note)}</li>" for note in notes)
-    return (
-        f'<div class="gad gad-notice"><h2>{escape(title)}</h2><p>{" · ".join(items)}</p>{card}'
-        f'<p class="muted">column key {escape(column)}</p>{f"<ul>{warned}</ul>" if warned else ""}</div>'
-    )
-
-
-def source_line(licence: str, citation: str) -> str:
-    """Where a dataset comes from and what may be done with it, as HTML; empty where nothing is known."""
-    said = [citation, f"Licence: {licence}" if licence else ""]
-    return f"<p>{'<br>'.join(escape(text) for text in said if text)}</p>" if any(said) else ""
 
 
 def show_categories(
@@ -156,16 +125,7 @@ def show_images(
     job = jobs[jobs["job_id"] == part.job_id].iloc[0]
     st.html(part_line(part, job))
     show_curves(named)
-    show_pictures(folders, album, part, scores, beside)
-
-
-def chosen_heat(folders: Folders, album: pictures.Album, part: Any) -> heatmaps.Heat | None:
-    """The maps kept of a part, unless somebody switched them off; what their colours mean is said."""
-    heat = heatmaps.find(folders.results, part.part_id) if album.prepared is not None else None
-    if heat is None or not choices.flag("heat", "Heat maps", default=True):
-        return None
-    st.html(f'<div class="gad"><p class="muted">{escape(heatmaps.words(heat))}</p></div>')
-    return heat
+    imagepanel.show(folders, album, part, scores, beside)
 
 
 def job_seed(line: Any) -> str:
@@ -201,53 +161,6 @@ def show_curves(named: list[tuple[str, figures.Style, pd.DataFrame]]) -> None:
     ):
         place.html(pieces.panel_title(title, ""))
         shell.chart(figure, title.split(" of ")[0], visible(title), place)
-
-
-def show_pictures(
-    folders: Folders, album: pictures.Album, part: Any, scores: pd.DataFrame, beside: pd.DataFrame | None
-) -> None:
-    """The prompts, and the images that cost most."""
-    samples = album.samples(part.category)
-    shown = details.prompts(folders.results, [part.part_id])
-    cards = [
-        pictures.card(album, samples.get(p.sample_id), p.sample_id, p.sample_id) for p in shown.itertuples()
-    ]
-    if cards:
-        st.html(
-            pieces.heading("Prompts", "The normal images that the detector was shown.")
-            + pictures.gallery(cards)
-        )
-    kinds = [kind for kind in curves.KINDS if kind != "disagreement" or beside is not None]
-    kind = choices.one("images", "Images", kinds, lambda name: curves.KINDS[name])
-    found = curves.picked(scores, kind, PICTURES, beside)
-    heat = chosen_heat(folders, album, part)
-    cards = [
-        pictures.card(album, samples.get(line.sample_id), line.sample_id, caption(line, kind), heat)
-        for line in found.itertuples()
-    ]
-    st.html(pictures.gallery(cards) if cards else pieces.nothing("There are none."))
-    table: list[list[Value]] = [
-        [line.sample_id, "anomalous" if line.label else "normal", line.defect, line.score, line.standing]
-        for line in found.itertuples()
-    ]
-    columns = ["image", "label", "defect", "score", STANDING[kind]]
-    shell.show_sheet(Sheet(curves.KINDS[kind].capitalize(), columns, table), f"images-{kind}")
-
-
-STANDING = {
-    "alarms": "share of anomalous images below",
-    "missed": "share of normal images above",
-    "disagreement": "difference in place",
-}
-
-
-def caption(line: Any, kind: str) -> str:
-    what = line.defect or ("anomalous" if line.label else "normal")
-    if kind == "alarms":
-        return f"{line.score:.3f}: above {line.standing:.0%} of the anomalous"
-    if kind == "missed":
-        return f"{what}, {line.score:.3f}: below {line.standing:.0%} of the normal"
-    return f"{what}: {line.standing:+.0%} in place"
 
 
 def _url(text: str) -> str:

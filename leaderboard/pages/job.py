@@ -20,13 +20,14 @@ if TYPE_CHECKING:
     from gad.leaderboard.serve import Folders
 
 NONE = "none"
+WIDTH = 560  # pixels: a job's name is long
 
 
 def show(folders: Folders, snapshot: queries.Snapshot) -> None:
     """Choose a job, and all about it."""
     jobs = snapshot.jobs
     names = {job.job_id: job_name(job) for job in jobs.itertuples()}
-    job_id = choices.one("job", "Job", list(names), lambda key: names[key])
+    job_id = choices.one("job", "Job", list(names), lambda key: names[key], width=WIDTH)
     (line,) = jobs[jobs["job_id"] == job_id].itertuples()
     (planned,) = details.job(folders.results, job_id).itertuples()
     st.html(summary(line, planned))
@@ -95,6 +96,8 @@ def show_training(folders: Folders, job: Any) -> None:
         return
     seed = int(job.training_seed)
     stories = trainingcurves.of(folders.cache, json.loads(job.options), int(job.shots), seed)
+    # Nothing is trained on the data it is tested on: that story is of jobs on other datasets.
+    stories = [story for story in stories if story["auxiliary"] != job.dataset]
     st.html(pieces.heading("Learning curve", "Loss of every step, and its mean over the last 20."))
     if not stories:
         st.html(
@@ -113,7 +116,9 @@ def show_training(folders: Folders, job: Any) -> None:
 def show_difference(folders: Folders, names: dict[str, str], job_id: str) -> None:
     """What differs from another job."""
     others = [NONE, *(key for key in names if key != job_id)]
-    other = choices.one("other", "Compare with job", others, lambda key: names.get(key, "no other"))
+    other = choices.one(
+        "other", "Compare with job", others, lambda key: names.get(key, "no other"), width=WIDTH
+    )
     if other == NONE:
         return
     try:

@@ -31,7 +31,7 @@ def choose(snapshot: queries.Snapshot) -> board.View:
     """What of the table is wanted."""
     found = snapshot.datasets
     columns = ranking.columns(found)
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+    with st.container(horizontal=True, vertical_alignment="top", gap="medium"):
         shots = choices.one("k", "K", sorted(int(k) for k in found["shots"].unique()))
         metric = choices.one("metric", "Metric", ranking.available(found), figures.label)
         protocol = choices.one("protocol", "Datasets", [board.ALL, *dict.fromkeys(columns["protocol"])])

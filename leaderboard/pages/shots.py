@@ -19,7 +19,7 @@ MOST_LINES = 8  # shown when nobody has chosen
 
 def show(_: Folders, snapshot: queries.Snapshot) -> None:
     """Choices, panels, and the same numbers as a table."""
-    found = ranking.newest_versions(snapshot.datasets)
+    found = ranking.current_versions(snapshot.datasets)
     known = methods.of(snapshot.datasets, found)
     columns = ranking.columns(found)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
@@ -41,7 +41,9 @@ def show(_: Folders, snapshot: queries.Snapshot) -> None:
             pieces.nothing("No method here was trained with more than one training seed: there are no bands.")
         )
     show_panels(found, ranking.rows(snapshot.datasets), metric, spreads.OVER[over])
-    shell.show_sheet(spreads.sheet(found, known.spell, metric, spreads.OVER[over]), f"shots-{metric}")
+    shell.show_sheet(
+        spreads.sheet(found, known.keys, known.spell, metric, spreads.OVER[over]), f"shots-{metric}"
+    )
 
 
 def show_panels(found: pd.DataFrame, rows: pd.DataFrame, metric: str, over: str) -> None:

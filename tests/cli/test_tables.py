@@ -57,8 +57,24 @@ def test_export_writes_every_table(folder, tmp_path) -> None:
     call(folder, "export", "--out", str(tmp_path / "tables"), "--format", "csv")
     names = {path.name for path in (tmp_path / "tables").iterdir()}
     assert {"leaderboard-auroc-k2.csv", "leaderboard-fpr95-k4.csv", "shots-auprc.csv"} <= names
+    assert {"tests-auroc-k2.csv", "compare-f1_max-k4-by-dataset.csv".replace("_", "-")} <= names
     printed = call(folder, "results", "--format", "csv", "--shots", "2")
     assert (tmp_path / "tables" / "leaderboard-auroc-k2.csv").read_text() == printed
+
+
+def test_comparisons_are_exported_with_their_intervals(folder, tmp_path) -> None:
+    call(folder, "export", "--out", str(tmp_path))
+    means = {row["model"]: row["auroc_mean"] for row in read.results(folder.path) if row["shots"] == 2}
+    header, row = csv.reader(io.StringIO((tmp_path / "compare-auroc-k2-by-dataset.csv").read_text()))
+    found = dict(zip(header, row, strict=True))
+    assert float(found["a"]) == pytest.approx(means["a"])
+    assert float(found["b − reference"]) == pytest.approx(means["b"] - means["a"])
+    header, *rows = csv.reader(io.StringIO((tmp_path / "bootstrap-screws-k2.csv").read_text()))
+    for row in rows:
+        drawn = dict(zip(header, row, strict=True))
+        low, high = map(float, drawn["95 % interval"].split(" to "))
+        assert float(drawn["AUROC"]) == pytest.approx(means[drawn["method"]])
+        assert low < float(drawn["AUROC"]) < high
 
 
 def test_diff_names_what_differs_and_nothing_else(folder) -> None:

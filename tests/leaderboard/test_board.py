@@ -10,7 +10,7 @@ import pytest
 from leaderboard.test_ranking import frame
 
 from gad.harness.store import read
-from gad.leaderboard import board, comparison, published, queries, ranking, sheet
+from gad.leaderboard import board, methods, published, queries, sheetformats
 
 NO_COSTS = pd.DataFrame(columns=queries.COSTS)
 
@@ -130,7 +130,7 @@ def test_published_figures_are_the_file_s() -> None:
 
 def test_the_plain_table_has_the_same_figures() -> None:
     made = make(frame({"model": "a", "auroc_mean": 1 / 3}), extras=())
-    assert sheet.to_csv(board.sheet(made)).splitlines()[1].split(",")[1] == repr(1 / 3)
+    assert sheetformats.to_csv(board.sheet(made)).splitlines()[1].split(",")[1] == repr(1 / 3)
 
 
 def test_aggregates_are_the_views(folder) -> None:
@@ -168,11 +168,14 @@ def test_only_what_may_be_ranked_together_is_tested() -> None:
         {"model": "a", "transductive": True, "generated": False},
         {"model": "b", "transductive": False, "generated": False},
         {"model": "c", "transductive": False, "generated": True},
+        {"model": "d", "transductive": True, "generated": False},
     )
-    kept, apart = comparison.comparable(ranking.cells(results, 2, "auroc"))
-    assert (kept["model"].tolist(), apart) == (["b"], ["key-a", "key-c"])
-    alone, apart = comparison.comparable(ranking.cells(results[results["transductive"]], 2, "auroc"))
-    assert (alone["model"].tolist(), apart) == (["a"], [])
+    known = methods.of(results, results)
+    kept, left = known.together(["key-b", "key-a", "key-c"])
+    assert kept == ["key-b"]
+    assert left == "Left out: c (generated weights), a transductive (sees the whole test set)."
+    assert known.together(["key-a", "key-b", "key-d"])[0] == ["key-a", "key-d"]
+    assert known.together(["key-c", "key-a"])[0] == []
 
 
 def test_what_a_grid_chose_beside_options_is_read_with_every_row(folder) -> None:

@@ -110,7 +110,8 @@ def test_paired_differences_by_hand() -> None:
 def test_words_of_tests_over_datasets() -> None:
     means = {name: [0.9 - 0.1 * i + 0.01 * j for j in range(7)] for i, name in enumerate("abc")}
     wide = pd.DataFrame.from_dict(means, orient="index", columns=[f"d{j}" for j in range(7)])
-    table, average, groups, words = comparison.tests(wide, "auroc", str)
+    table, average, groups = comparison.tests(wide, "auroc", str, "")
+    words = table.note
     assert average.tolist() == [1, 2, 3]
     assert len(table.rows) == 3
     assert groups == []  # 2 / 2^7 times three is 0.047

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import raws
@@ -37,7 +39,7 @@ def test_a_map_lies_over_what_the_detector_saw(part) -> None:
     heat = heatmaps.find(folder.path, name)
     assert heat is not None
     assert (heat.low, heat.high) == (1, 5)
-    assert "from 1 (clear) to 5 (yellow)" in heatmaps.words(heat)
+    assert "its own most (yellow); all maps kept here go from 1 to 5" in heatmaps.words(heat)
     samples = album.samples("bolt")
     bad = next(samples[i] for i in sorted(heat.ids) if samples[i].label)
     drawn, mask = heatmaps.draw(album.prepared.root_path, bad, heat)
@@ -47,6 +49,13 @@ def test_a_map_lies_over_what_the_detector_saw(part) -> None:
     assert (pixels[60, 60] == 90).all()
     # Upper left, 55 % of the way from grey 90 to viridis' yellow (253, 231, 37).
     assert pixels[3, 3] == pytest.approx([180, 168, 61], abs=1)
+    # On one scale, 1 to 9, that corner is half way: 27.5 % of the way from grey to viridis' green (33, 145, 140).
+    shared = replace(heat, shared=True, high=9.0)
+    assert "from the least (clear) to the most (yellow) of all maps kept here, 1 to 9" in heatmaps.words(
+        shared
+    )
+    drawn, _ = heatmaps.draw(album.prepared.root_path, bad, shared)
+    assert np.asarray(drawn)[3, 3] == pytest.approx([74, 105, 104], abs=1)
     rows, columns = np.nonzero(np.asarray(mask))
     assert (rows.min(), rows.max(), columns.min(), columns.max()) == (48, 58, 48, 58)
     plain, heated = (pictures.card(album, bad, bad.id, "", given) for given in (None, heat))

@@ -69,10 +69,13 @@ def test_images_are_the_prepared_ones_with_their_outline(show, site) -> None:
         [s for s in site.folder._samples("parts", "bolt", "test") if s.label]
     )
     assert "Prompts" in found
-    assert "from 1 (clear) to 5 (yellow)" in found
+    assert (
+        "each from its own least (clear) to its own most (yellow); all maps kept here go from 1 to 5" in found
+    )
+    assert "; map up to 5" in found
     assert "Licence: not stated" in found
     plain = text(
-        show("dataset", dataset="parts", method=str(knn), category="bolt", images="missed", heat="0")
+        show("dataset", dataset="parts", method=str(knn), category="bolt", images="missed", heat="off")
     )
     assert "(yellow)" not in plain
     assert found.partition("Prompts")[2] != plain.partition("Prompts")[2]

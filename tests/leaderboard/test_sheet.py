@@ -7,7 +7,7 @@ import io
 
 import pytest
 
-from gad.leaderboard import sheet, sheettable
+from gad.leaderboard import sheetformats, sheettable
 from gad.leaderboard.sheet import Figure, Sheet
 
 HOSTILE = '=1+1|</td><img src=x onerror=alert(1)>&%$#_{}~^\\"\n,'
@@ -25,20 +25,20 @@ TABLE = Sheet(
 
 
 def test_csv_keeps_every_digit_and_runs_no_formula() -> None:
-    header, first, second, third = csv.reader(io.StringIO(sheet.to_csv(TABLE)))
+    header, first, second, third = csv.reader(io.StringIO(sheetformats.to_csv(TABLE)))
     assert header == ["method", "d_1", "d_1 std", "d_1 n", "note"]
     assert first == ["a", "0.94", "0.015", "3", "x"]
     assert second[0].startswith("'=1+1")
     assert third == ["c", "", "", "", ""]
     exact = Sheet("t", ["v"], [[Figure(1 / 3)], [Figure(0.1 + 0.2)]])
-    assert [row[0] for row in csv.reader(io.StringIO(sheet.to_csv(exact)))][1:] == [
+    assert [row[0] for row in csv.reader(io.StringIO(sheetformats.to_csv(exact)))][1:] == [
         repr(1 / 3),
         repr(0.1 + 0.2),
     ]
 
 
 def test_markdown_has_one_line_a_row_and_no_markup_of_names() -> None:
-    lines = sheet.to_markdown(TABLE).splitlines()
+    lines = sheetformats.to_markdown(TABLE).splitlines()
     assert len(lines) == 2 + len(TABLE.rows)
     assert "**0.940 ± 0.015**" in lines[2]
     assert "0.500 (1 of 3)" in lines[3]
@@ -47,7 +47,7 @@ def test_markdown_has_one_line_a_row_and_no_markup_of_names() -> None:
 
 
 def test_latex_escapes_everything_special() -> None:
-    found = sheet.to_latex(TABLE)
+    found = sheetformats.to_latex(TABLE)
     body = found[found.index("\\midrule") : found.index("\\bottomrule")].splitlines()[1:]
     assert len(body) == len(TABLE.rows)
     assert "\\textbf{0.940 $\\pm$ 0.015}" in body[0]
@@ -63,9 +63,9 @@ def test_html_escapes_everything() -> None:
     assert "&lt;img src=x onerror=alert(1)&gt;" in found
 
 
-@pytest.mark.parametrize("name", sheet.FORMATS)
+@pytest.mark.parametrize("name", sheetformats.FORMATS)
 def test_every_format_of_an_empty_table(name: str) -> None:
-    assert "method" in sheet.FORMATS[name][0](Sheet("t", ["method", "d"], []))
+    assert "method" in sheetformats.FORMATS[name][0](Sheet("t", ["method", "d"], []))
 
 
 def test_a_ragged_table_is_refused() -> None:

@@ -14,10 +14,10 @@ import pytest
 from scipy import stats
 from sklearn.metrics import roc_auc_score
 
-from gad.leaderboard import bootstrap, published, sheet, significance, spreads
+from gad.leaderboard import bootstrap, published, sheet, sheetformats, significance, spreads
 
 
-@pytest.mark.parametrize("module", [bootstrap, published, sheet, significance, spreads])
+@pytest.mark.parametrize("module", [bootstrap, published, sheet, sheetformats, significance, spreads])
 def test_doctests(module: Any) -> None:
     result = doctest.testmod(module)
     assert result.attempted > 0
@@ -35,11 +35,14 @@ def scores(n: int, ties: bool = False) -> tuple[np.ndarray, np.ndarray]:
 def test_each_draw_is_the_area_of_a_stratified_resample(ties: bool) -> None:
     labels, values = scores(60, ties)
     found = bootstrap.auroc_draws(labels, values, draws=5, seed=3)
-    random = np.random.default_rng(3)
-    normal, anomalous = np.flatnonzero(labels == 0), np.flatnonzero(labels == 1)
-    drawn = normal[random.integers(len(normal), size=(5, len(normal)), dtype=np.int32)]
-    drawn_anomalous = anomalous[random.integers(len(anomalous), size=(5, len(anomalous)), dtype=np.int32)]
-    for draw, (a, b) in enumerate(zip(drawn, drawn_anomalous, strict=True)):
+    streams = np.random.default_rng(3).spawn(2)
+    drawn = [
+        own[random.integers(len(own), size=(5, len(own)), dtype=np.int32)]
+        for random, own in zip(
+            streams, (np.flatnonzero(labels == 0), np.flatnonzero(labels == 1)), strict=True
+        )
+    ]
+    for draw, (a, b) in enumerate(zip(*drawn, strict=True)):
         index = np.concatenate([a, b])
         for method in range(2):
             assert found[method, draw] == pytest.approx(
@@ -51,7 +54,7 @@ def test_draws_do_not_depend_on_the_size_of_blocks(monkeypatch) -> None:
     labels, values = scores(50)
     whole = bootstrap.auroc_draws(labels, values, draws=40)
     assert abs(whole.mean(axis=1) - [roc_auc_score(labels, row) for row in values]).max() < 0.03
-    monkeypatch.setattr(bootstrap, "BLOCK", 50 * 40)
+    monkeypatch.setattr(bootstrap, "BLOCK", 50 * 7)
     assert (bootstrap.auroc_draws(labels, values, draws=40) == whole).all()
 
 
@@ -68,18 +71,12 @@ def test_the_interval_covers_what_scipy_s_does() -> None:
     assert ours == pytest.approx(tuple(found.confidence_interval), abs=0.006)
 
 
+@pytest.mark.alone
 def test_a_thousand_draws_over_ten_thousand_scores_take_under_a_second() -> None:
     labels, values = scores(10_000)
-    best = math.inf
-    for _ in range(
-        4
-    ):  # the best of some, and of this thread alone: the machine may be busy with something else
-        started = time.thread_time()
-        bootstrap.auroc_draws(labels, values[:1], draws=1000)
-        best = min(best, time.thread_time() - started)
-        if best < 1:
-            break
-    assert best < 1
+    started = time.perf_counter()
+    bootstrap.auroc_draws(labels, values[:1], draws=1000)
+    assert time.perf_counter() - started < 1
 
 
 def test_auroc_of_one_class_is_refused() -> None:
@@ -90,25 +87,25 @@ def test_auroc_of_one_class_is_refused() -> None:
 def test_seeds_of_a_category_share_the_draws_of_their_images() -> None:
     """Three seeds whose scores are all but the same tell no more about the test images than one does."""
     labels, values = scores(200)
-    near = [values[:1] + 1e-3 * seed for seed in range(3)]
-    one = bootstrap.interval(bootstrap.auroc_draws(labels, near[0])[0])
-    found = bootstrap.mean_draws([("bolt", labels, each) for each in near])
+    near = np.stack([[values[0] + 1e-3 * seed for seed in range(3)]])
+    one = bootstrap.interval(bootstrap.auroc_draws(labels, values[:1])[0])
+    found = bootstrap.mean_draws([(labels, near)])
     assert found is not None
     assert bootstrap.interval(found[0]) == pytest.approx(one, abs=1e-9)
-    other = bootstrap.mean_draws([(name, labels, near[0]) for name in ("bolt", "nut")])
+    other = bootstrap.mean_draws([(labels, near[:, :1])] * 2)
     assert other is not None
     assert np.ptp(bootstrap.interval(other[0])) < 0.85 * np.ptp(one)  # two sets of images: over sqrt(2)
 
 
 def test_a_category_of_one_class_counts_in_no_mean() -> None:
     labels, values = scores(50)
-    whole = bootstrap.mean_draws([("bolt", labels, values)], draws=20)
-    normal = np.zeros(3, dtype=np.int8)
-    both = bootstrap.mean_draws([("bolt", labels, values), ("nut", normal, np.ones((2, 3)))], draws=20)
+    whole = bootstrap.mean_draws([(labels, values[:, None])], draws=20)
+    normal = (np.zeros(3, dtype=np.int8), np.ones((2, 1, 3)))
+    both = bootstrap.mean_draws([(labels, values[:, None]), normal], draws=20)
     assert whole is not None
     assert both is not None
     assert (whole == both).all()
-    assert bootstrap.mean_draws([("nut", normal, np.ones((2, 3)))]) is None
+    assert bootstrap.mean_draws([normal]) is None
 
 
 def wide(methods: int, datasets: int, seed: int = 0) -> pd.DataFrame:
