@@ -82,8 +82,8 @@ def comparisons(
         of_k = jobs[jobs["shots"] == k]
         for dataset in sorted(of_k["dataset"].unique()):
             lines = intervals.lines(results, of_k, kept, dataset)
-            if len(lines):
-                drawn = intervals.draw(results, lines, intervals.draws_for(intervals.count(lines)))
+            drawn = intervals.draw(results, lines, intervals.draws_for(intervals.count(lines)))
+            if drawn:
                 title = f"Bootstrap of AUROC on {dataset} at K = {k}"
                 sheets[f"bootstrap-{dataset}-k{k}"] = intervals.sheet(lines, drawn, kept, known, title, left)
     return sheets

@@ -42,7 +42,12 @@ def draws_for(scores: int) -> int:
 
 
 def draw(results: Path, found: pd.DataFrame, draws: int) -> dict[str, bootstrap.Floats]:
-    """Draws of each method's mean AUROC over categories and seeds, by method key: float ``[draws]``."""
+    """Draws of each method's mean AUROC over categories and seeds, by method key: float ``[draws]``.
+
+    Empty where no category with both classes is shared.
+    """
+    if found.empty:
+        return {}
     arrays = details.score_arrays(results, found["part_id"].tolist())
     keys, categories = sorted(set(found["method_key"])), []
     for _, own in found.groupby("category"):

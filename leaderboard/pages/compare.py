@@ -91,6 +91,10 @@ def show_intervals(
     dataset = choices.one("dataset", "Bootstrap on", sorted(done["dataset"].unique()))
     lines = intervals.lines(results, done, kept, dataset)
     drawn = draw(results, queries.stamp(results), lines, intervals.draws_for(intervals.count(lines)))
+    if not drawn:
+        said = f"No category of {dataset} with both classes was scored by all on the same prompts."
+        st.html(pieces.nothing(f"{said} {left}".strip()))
+        return
     title = f"Bootstrap of AUROC on {dataset}"
     shell.show_sheet(intervals.sheet(lines, drawn, kept, known, title, left), f"bootstrap-{dataset}-k{shots}")
 
