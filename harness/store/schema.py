@@ -134,18 +134,19 @@ DROP VIEW category_results;
 
 # Seconds an image takes. Warm: its features are there. Cold: with decoding and encoding, as the encode tasks
 # of that source and dataset took on average; NULL where these results saw none of it (all was in the cache).
-_COSTS = """
+_ENCODE_COSTS = """
 CREATE VIEW encode_costs AS
 SELECT source, dataset, sum(images) AS images,
        sum(decode_seconds) / nullif(sum(images) FILTER (decode_seconds IS NOT NULL), 0) AS decode_seconds,
        sum(pass_seconds) / nullif(sum(images) FILTER (pass_seconds IS NOT NULL), 0) AS pass_seconds,
        sum(window_seconds) / nullif(sum(images) FILTER (window_seconds IS NOT NULL), 0) AS window_seconds
 FROM tasks WHERE stage = 'encode' AND source <> '' AND images > 0 GROUP BY source, dataset;
-
+"""
+_PART_COSTS = """
 CREATE VIEW part_costs AS
 SELECT p.part_id, p.model, p.options, p.method_key, p.dataset, p.category, p.shots, p.seed, p.threads,
        p.n_normal + p.n_anomalous AS images, p.parameters, p.peak_memory_mb,
-       (p.seconds + p.input_seconds) / nullif(images, 0) AS warm_seconds,
+       (p.seconds + p.input_seconds) / nullif(@IMAGES@, 0) AS warm_seconds,
        e.decode_seconds + e.pass_seconds + CASE WHEN p.windowed THEN e.window_seconds ELSE 0 END
            AS encode_seconds,
        warm_seconds + encode_seconds AS cold_seconds
@@ -159,6 +160,12 @@ SELECT model, options, method_key, dataset, shots, count(*) AS n_parts, sum(imag
        max(parameters) AS parameters, max(peak_memory_mb) AS peak_memory_mb, max(threads) AS threads
 FROM part_costs GROUP BY ALL;
 """
+_COSTS = _ENCODE_COSTS + _PART_COSTS.replace("@IMAGES@", "images")
+# `images` was not the name given above but the column of encode_costs, which comes first: seconds were divided by
+# how many images had been encoded, not by how many the part had scored.
+_COSTS_BY_OWN_IMAGES = "DROP VIEW dataset_costs; DROP VIEW part_costs;" + _PART_COSTS.replace(
+    "@IMAGES@", "p.n_normal + p.n_anomalous"
+)
 
 VIEWS = _with_metrics()
 _HALVED = "ALTER TABLE parts ADD COLUMN halved_batch INTEGER DEFAULT 0;"
@@ -167,6 +174,7 @@ MIGRATIONS: tuple[tuple[str, str], ...] = (
     ("0002_views", VIEWS),
     ("0003_maps_and_costs", _MAPS_AND_COSTS + _with_metrics(_PIXEL_METRICS) + _COSTS),
     ("0004_halved_batch", _HALVED),
+    ("0005_costs_by_own_images", _COSTS_BY_OWN_IMAGES),
 )
 
 

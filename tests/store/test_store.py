@@ -215,6 +215,36 @@ def test_tasks_are_recorded(results: Path) -> None:
         assert read.query(connection, "SELECT node, pid FROM tasks") == [{"node": "n", "pid": 2}]
 
 
+def test_costs_are_by_the_images_of_a_part(results: Path) -> None:
+    """Two test images in 4 + 2 seconds are 3 seconds an image, however many were encoded (100, in 3 seconds)."""
+    encoded = TaskRecord(
+        task_id="t",
+        run_id="r",
+        stage="encode",
+        dataset="d",
+        category="",
+        node="n",
+        node_ip="1",
+        pid=2,
+        driver_pid=1,
+        started=1,
+        ended=4,
+        images=100,
+        source="seen",
+        decode_seconds=1.0,
+        pass_seconds=2.0,
+    )
+    costs = {"seconds": 4.0, "input_seconds": 2.0}
+    elsewhere = part("b").model_copy(update={**costs, "dataset": "e"})
+    segments.write(results, [part("a").model_copy(update={**costs, "source": "seen"}), elsewhere])
+    segments.write(results, [encoded])
+    ingest.ingest_all(results)
+    with_tasks, without = read.costs(results)
+    assert (with_tasks["images"], with_tasks["warm_seconds"]) == (2, 3.0)
+    assert with_tasks["cold_seconds"] == pytest.approx(3.03)
+    assert (without["warm_seconds"], without["cold_seconds"]) == (3.0, None)
+
+
 def test_rebuilding_gives_the_same_tables(results: Path) -> None:
     add_run(results, ["a", "b"])
     segments.write(results, [part("a0")])
