@@ -29,9 +29,13 @@ class Chunks:
     def want(self, wanted: dict[str, Any]) -> None:
         self.inputs.setdefault(source_of(wanted), []).append(wanted)
 
+    def union(self, source: str) -> ImageInput | FeatureInput:
+        """One input that serves everybody who wants this source."""
+        return _union(self.inputs[source])
+
     def place(self, source: str, prepared: Prepared, samples: Iterable[Sample], texts: Iterable[str]) -> None:
         """Put the samples and texts that no chunk has yet into new ones, in the order given."""
-        wanted = _union(self.inputs[source])
+        wanted = self.union(source)
         distinct = {s.digest: s for s in samples if (source, s.digest) not in self.images}
         names = [text for text in dict.fromkeys(texts) if (source, text) not in self.texts]
         if not (isinstance(wanted, FeatureInput) and wanted.text):
@@ -63,7 +67,7 @@ class Chunks:
         """The chunk of exactly these images, not to be kept; one for all categories that test the same."""
         key = (source, tuple(sample.digest for sample in samples))
         if key not in self.slices:
-            wanted, distinct = _union(self.inputs[source]), {s.digest: s for s in samples}
+            wanted, distinct = self.union(source), {s.digest: s for s in samples}
             name = digest([prepared.name, wanted.model_dump(), *key, "not kept"])[:20]
             self.slices[key] = name
             self.units[name] = EncodeUnit(

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Literal
 
 from gad.harness.errors import HarnessError, ModelError
-from gad.harness.nouns import Frozen, Job
+from gad.harness.nouns import Frozen
 from gad.harness.plan import Plan, Source
 from gad.models.backbones import present
 
@@ -46,19 +45,11 @@ def fetch_weights(plan: Plan) -> None:
 
 def _datasets(plan: Plan) -> Iterator[Lack]:
     sources = {source.name: source for source in [*plan.sources.values(), *plan.auxiliary.values()]}
-    rule = {Path(target).name: Path(source).name for target, source in plan.grid.auxiliary.items()}
     for name, source in sources.items():
         if source.missing:
-            parts = sum(len(job.parts) for job in plan.jobs if name in _wanted(job, rule))
+            parts = sum(len(job.parts) for job in plan.jobs if name in plan.needed_by(job))
             if parts:
                 yield Lack(kind="dataset", name=name, parts=parts, text=source.missing + _origin(source))
-
-
-def _wanted(job: Job, rule: dict[str, str]) -> tuple[str, ...]:
-    """The datasets that a job needs: its own, and its auxiliary set if it is trained."""
-    if job.training_seed is None or job.model.checkpoint:
-        return (job.dataset,)
-    return (job.dataset, rule.get(job.dataset, rule.get("default", "")))
 
 
 def _origin(source: Source) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from gad.harness.manifest import Prepared
@@ -67,15 +68,21 @@ class Plan:
         """Bundled datasets that submit will prepare."""
         return [s.name for s in self._all_sources() if not s.prepared and s.info and s.info.bundled]
 
+    def needed_by(self, job: Job) -> tuple[str, ...]:
+        """The datasets that a job needs: its own, and its auxiliary set if it is trained."""
+        if job.training_seed is None or job.model.checkpoint:
+            return (job.dataset,)
+        rule = {Path(target).name: Path(source).name for target, source in self.grid.auxiliary.items()}
+        return (job.dataset, rule.get(job.dataset, rule.get("default", "")))
+
     def _all_sources(self) -> list[Source]:
         return [*self.sources.values(), *self.auxiliary.values()]
 
     @property
     def missing(self) -> list[str]:
         """What has to be there before anything can start: data, and encoders' weights."""
-        wanted = {job.dataset for job in self.jobs}
-        used = [s for s in self.sources.values() if s.name in wanted]
-        data = list(dict.fromkeys(s.missing for s in [*used, *self.auxiliary.values()] if s.missing))
+        wanted = {name for job in self.jobs for name in self.needed_by(job)}
+        data = [s.missing for s in self._all_sources() if s.missing and s.name in wanted]
         unusable = {key for key, fields in self.method_fields.items() if fields["input"] is None}
         weights = {job.invalid: None for job in self.jobs if job.method_key in unusable}
         checkpoints = {job.invalid: None for job in self.jobs if job.invalid in self.absent}

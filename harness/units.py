@@ -80,7 +80,7 @@ class ScoreUnit(Frozen):
     ``prompts`` are those of its largest K; ``tests`` is the test split in manifest order; ``chunks``
     are the encode units that hold their images. Where features are streamed, ``tests`` is one of so many
     ``slices`` of the split, and every other unit of the same parts has another one. ``masked``: every
-    anomalous image of the whole split has a mask.
+    anomalous image of the whole split has a mask. ``root``: where masks lie (chunks may be another dataset's).
     """
 
     unit_id: str
@@ -96,6 +96,7 @@ class ScoreUnit(Frozen):
     slice: int = 0
     slices: int = 1
     masked: bool = False
+    root: str = ""
 
 
 class Work(Frozen):

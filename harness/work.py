@@ -184,13 +184,14 @@ class _Dataset:
             category=category,
             text=text,
             seed=seed,
-            input=self.chunks.units[chunks[0]].input,
+            input=self.chunks.union(source),
             parts=parts,
             prompts=drawn,
             tests=tests,
             chunks=chunks,
             slices=-(-len(tests) // SLICE) if streamed else 1,
             masked=any(s.label for s in tests) and all(s.mask for s in tests if s.label),
+            root=str(self.prepared.root_path),
         )
 
     def _part(self, job: Job, part: Part, drawn: tuple[Sample, ...]) -> PlannedPart:

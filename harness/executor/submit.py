@@ -233,7 +233,7 @@ def _sentinels(work: units.Work) -> list[str]:
     """A few data files that every node must see: the first and last of each dataset."""
     files: dict[str, None] = {}
     for unit in work.encode.values():
-        for sample in (unit.samples[0], unit.samples[-1]):
+        for sample in (*unit.samples[:1], *unit.samples[-1:]):  # a unit may be of texts alone
             files[str(Path(unit.root) / sample.path)] = None
     return list(files)
 

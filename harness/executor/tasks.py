@@ -143,7 +143,7 @@ def score_task(
     untrained = {ended.training_id: ended.error for ended in given[:trained] if ended.error}
     chunks = given[trained:]
     order = order.model_copy(update={"node": ray.get_runtime_context().get_node_id()})
-    view = View(root=chunks[0].root, seen=chunks[2].seen)
+    view = View(root=unit.root, seen=chunks[2].seen)
     yield from score(unit, order, lambda folder: _inputs(folder, unit, order, chunks), untrained, view)
     yield _task(
         "score",
