@@ -18,7 +18,7 @@ from gad.harness.built import Built
 from gad.harness.errors import DataError
 from gad.harness.ids import source_digest
 from gad.harness.manifest import Prepared
-from gad.harness.nouns import Category, DatasetInfo
+from gad.harness.nouns import Category, DatasetInfo, Sample
 
 VERIFIED = "verified: this is the complete official set"
 COUNTS = ("train_normal", "test_normal", "test_anomalous")
@@ -131,10 +131,8 @@ def _build(info: DatasetInfo, raw: Path | None, data: Path) -> Prepared:
         built = _read(info, raw, made, data)
         warnings = [*built.warnings, *_unexpected(info, built), *_replaced(info, built, data)]
         same = _whole(info.name, data)
-        root = "." if built.root is None else str(built.root.resolve())
-        texts = {category.category: category.text for category in same.categories} if same else {}
-        found = (root, manifest.fingerprint(built.samples), built.texts)
-        if same and (same.root, same.fingerprint, texts) == found:
+        named = None if info.name in catalog.DATASETS else raw
+        if same and _as_written(same) == _as_built(info, built, named):
             return same
         return manifest.write(
             data,
@@ -143,11 +141,31 @@ def _build(info: DatasetInfo, raw: Path | None, data: Path) -> Prepared:
             root=built.root,
             texts=built.texts,
             made=made,
-            named=None if info.name in catalog.DATASETS else raw,
+            named=named,
             warnings=warnings,
         )
     finally:
         shutil.rmtree(made, ignore_errors=True)
+
+
+def _as_written(prepared: Prepared) -> tuple[object, ...]:
+    """Everything that preparing may change, also what is in no fingerprint: where each file lies, and the card."""
+    texts = {category.category: category.text for category in prepared.categories}
+    places = sorted(map(_place, manifest.read_samples(prepared)))
+    card = (prepared.title, prepared.licence, prepared.citation, prepared.protocol)
+    return prepared.root, prepared.named, prepared.fingerprint, texts, card, places
+
+
+def _as_built(info: DatasetInfo, built: Built, named: Path | None) -> tuple[object, ...]:
+    root = "." if built.root is None else str(built.root.resolve())
+    given = "" if named is None else str(named.resolve())
+    card = (info.title, info.licence, info.citation, info.protocol)
+    places = sorted(map(_place, built.samples))
+    return root, given, manifest.fingerprint(built.samples), built.texts, card, places
+
+
+def _place(sample: Sample) -> tuple[str, ...]:
+    return sample.category, sample.split, sample.id, sample.path, sample.mask
 
 
 def _build_once(info: DatasetInfo, raw: Path | None, data: Path) -> Prepared:

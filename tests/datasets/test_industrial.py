@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from collections import Counter
 from pathlib import Path
@@ -251,6 +252,19 @@ def test_aitex_nesting_and_case_change_nothing(tmp_path: Path) -> None:
     assert not [p for p in check.check(nested, tmp_path / "data2", full=True) if check.is_error(p)]
     (tmp_path / "raw/NODefect_images").rename(tmp_path / "raw/nodefect_images")
     assert prepare("aitex", tmp_path / "raw", tmp_path / "data3").fingerprint == plain.fingerprint
+
+
+def test_aitex_moved_within_its_folder_is_found_again(tmp_path: Path) -> None:
+    """Ids and fingerprint do not say how folders are nested; where the files are now has to be written all the same."""
+    raw = raws.aitex(tmp_path / "raw", nest=True)
+    before = prepare("aitex", raw, tmp_path / "data")
+    for part in ("NODefect_images", "Defect_images", "Mask_images"):
+        (raw / part / part).rename(raw / "inner")
+        shutil.rmtree(raw / part)
+        (raw / "inner").rename(raw / part)
+    again = prepare("aitex", raw, tmp_path / "data")
+    assert again.fingerprint == before.fingerprint
+    assert not [p for p in check.check(again, tmp_path / "data", full=True) if check.is_error(p)]
 
 
 def test_aitex_mask_of_another_size(tmp_path: Path) -> None:
