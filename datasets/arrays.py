@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,3 +17,5 @@ def write(path: Path, images: NDArray[np.uint8]) -> None:
 
     with open(path, "wb") as handle:
         np.lib.format.write_array(handle, np.ascontiguousarray(images), version=(1, 0), allow_pickle=False)
+        handle.flush()
+        os.fsync(handle.fileno())  # the dataset gets its name after this: a power cut leaves no half of it

@@ -182,7 +182,7 @@ def _row(path: Path, number: int, cells: Mapping[str, str], name: str) -> Row:
         )
     return Row(
         line=number,
-        path=_inside(path, number, cells["path"]),
+        path=_inside(path, number, cells.get("path", "")),
         anomalous=anomalous,
         split=split,
         category=cells.get("category", "") or name,

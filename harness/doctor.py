@@ -47,7 +47,10 @@ def _gpus() -> str:
     program = shutil.which("nvidia-smi")
     if program is None:
         return "none (no nvidia-smi)"
-    listed = subprocess.run([program, "-L"], capture_output=True, text=True, timeout=30, check=False)
+    try:
+        listed = subprocess.run([program, "-L"], capture_output=True, text=True, timeout=30, check=False)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return f"not known: {program} does not answer ({type(error).__name__})"
     return listed.stdout.strip() or "none"
 
 

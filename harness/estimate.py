@@ -98,7 +98,7 @@ def estimate(plan: Plan, rates: Rates, cache: Path, workers: int) -> Estimate:
 
     encode = sum(
         cost(images, rates.encode.get(name), f"encoding with {name}" if name else "decoding images")
-        for name, images in images_by_backbone(plan).items()
+        for name, images in images_by_backbone(plan, cache).items()
     )
     train = sum(
         cost(count, rates.train.get(name), f"training {name}")

@@ -37,18 +37,32 @@ def wanted_images(plan: Plan) -> dict[tuple[str, str], Asked]:
     return wanted
 
 
-def encode_images(plan: Plan) -> int:
-    """How many distinct (image, input) pairs the new parts need, and those that wait for missing data."""
-    return sum(images_by_backbone(plan).values())
+def encode_images(plan: Plan, cache: Path) -> int:
+    """How many distinct (image, input) pairs the new parts need, and those that wait for missing data; with the
+    auxiliary sets of the trainings that the cache does not hold, where these are prepared."""
+    return sum(images_by_backbone(plan, cache).values())
 
 
-def images_by_backbone(plan: Plan) -> dict[str, int]:
+def images_by_backbone(plan: Plan, cache: Path) -> dict[str, int]:
     """The same by the backbone that they meet; "" where they are only decoded."""
-    found: dict[str, int] = {}
+    digests: dict[str, set[str]] = {}  # an image that several datasets have meets an encoder once
+    counted: dict[str, int] = {}
     for (name, source), asked in wanted_images(plan).items():
-        backbone = json.loads(source).get("backbone", "")
         images = distinct(plan, plan.sources[name], asked.categories)
-        count = images if isinstance(images, int) else len(images)
+        if isinstance(images, int):
+            counted[source] = counted.get(source, 0) + images
+        else:
+            digests.setdefault(source, set()).update(images)
+    for training in map(plan.trainings.__getitem__, named_trainings(plan, cache)):
+        prepared = plan.auxiliary[training.auxiliary].prepared
+        wanted = plan.method_fields[training.method_key]["input"]
+        if prepared is not None and wanted is not None:
+            samples = manifest.read_samples(prepared)
+            digests.setdefault(source_of(wanted), set()).update(sample.digest for sample in samples)
+    found: dict[str, int] = {}
+    for source in {**digests, **counted}:
+        backbone = json.loads(source).get("backbone", "")
+        count = len(digests.get(source, ())) + counted.get(source, 0)
         found[backbone] = found.get(backbone, 0) + count
     return found
 
@@ -80,12 +94,12 @@ def trainings_by_model(plan: Plan, cache: Path) -> dict[str, int]:
         (
             job.model.name,
             job.method_key,
-            plan.grid.auxiliary.get(job.dataset, "default"),
+            plan.needed_by(job)[-1],
             job.shots,
             job.training_seed,
         )
         for job in [*(job for job in plan.jobs if not job.invalid), *plan.waiting()]
-        if job.training_seed is not None and not job.column_key
+        if job.training_seed is not None and not job.model.checkpoint and not job.column_key
     }
     return dict(Counter([*left, *(model for model, *_ in unnamed)]))
 

@@ -28,7 +28,7 @@ INDEX_BYTES = 72  # what a row takes in its shard's index
 
 @dataclass
 class _Need:
-    """Of one encoder and dataset: bytes a row of each stream, images by digest, and images only counted."""
+    """Of one encoder: bytes a row of each stream, images by digest, and images only counted."""
 
     wanted: FeatureInput
     rows: dict[str, int] = field(default_factory=dict)
@@ -72,18 +72,18 @@ def row_bytes(wanted: FeatureInput) -> dict[str, int]:
     layers = wanted.layers if wanted.tokens or wanted.nearest else ()
     rows = {"class": 4 * known.embed_dim}
     for layer in layers:
-        rows[f"layer-{layer:02d}"] = 2 * known.sides[layer - 1] ** 2 * known.widths[layer - 1]
+        rows[wanted.stream(layer)] = 2 * known.sides[layer - 1] ** 2 * known.widths[layer - 1]
     for size in wanted.windows:
         rows[f"window-{size}"] = 2 * (known.sides[0] - size + 1) ** 2 * known.embed_dim
     return rows
 
 
 def _needs(plan: Plan, cache: Path, stream: bool) -> list[_Need]:
-    needs: dict[tuple[str, str], _Need] = {}
+    # Not by dataset: what several have in common (one set under two protocols) is kept once.
+    needs: dict[str, _Need] = {}
 
-    def need(dataset: str, wanted: FeatureInput) -> _Need:
-        key = (dataset, source_of(wanted.model_dump(mode="json")))
-        found = needs.setdefault(key, _Need(wanted))
+    def need(wanted: FeatureInput) -> _Need:
+        found = needs.setdefault(source_of(wanted.model_dump(mode="json")), _Need(wanted))
         found.rows |= row_bytes(wanted)
         return found
 
@@ -92,17 +92,17 @@ def _needs(plan: Plan, cache: Path, stream: bool) -> list[_Need]:
             continue
         images = distinct(plan, plan.sources[dataset], asked.categories, tests=not stream)
         for fields in asked.inputs:
-            found = need(dataset, FeatureInput.model_validate(fields))
-            if isinstance(images, int):
-                found.counted = max(found.counted, images)
-            else:
-                found.digests |= images
+            found = need(FeatureInput.model_validate(fields))
+        if isinstance(images, int):
+            found.counted += images
+        else:
+            found.digests |= images
     for name in named_trainings(plan, cache):
         training = plan.trainings[name]
         prepared = plan.auxiliary[training.auxiliary].prepared
         fields = plan.method_fields[training.method_key]["input"]
         if prepared is not None and fields is not None:
-            found = need(training.auxiliary, for_training(FeatureInput.model_validate(fields)))
+            found = need(for_training(FeatureInput.model_validate(fields)))
             found.digests |= {sample.digest for sample in manifest.read_samples(prepared)}
     return list(needs.values())
 

@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 
 from gad.harness import ids, registry
+from gad.models.backbones import spec
 
 DISTRIBUTION = "gad-harness"
 REPORTED = (
@@ -21,6 +22,7 @@ REPORTED = (
     "duckdb",
     "pyarrow",
     "pydantic",
+    "timm",
 )
 
 
@@ -30,9 +32,13 @@ def version() -> str:
 
 @cache
 def code_digest() -> str:
-    """Digest of the harness's own source: two nodes with the same digest run the same code."""
-    root = Path(__file__).parent
-    return ids.source_digest(root.rglob("*.py"), root)[:20]
+    """Digest of the package's source without the models' own folders, which have digests of their own.
+
+    Two nodes with the same digest run the same code, that of the encoders included.
+    """
+    own, models = Path(__file__).parent, Path(spec.__file__).parents[1]
+    parts = [(own, own.rglob("*.py")), (models, [*models.glob("*.py"), *models.glob("backbones/**/*.py")])]
+    return ids.digest([ids.source_digest(files, root) for root, files in parts])[:20]
 
 
 def code_digests(models: list[str]) -> dict[str, str]:

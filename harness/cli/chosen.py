@@ -49,7 +49,13 @@ def options_of(info: ModelInfo, given: list[str]) -> dict[str, Any]:
                 else f"--option {item!r} is not NAME=VALUE",
                 fix=f"Its options: {', '.join(known) or 'none'}.",
             )
-        chosen[name] = yaml.safe_load(value)
+        try:
+            chosen[name] = yaml.safe_load(value)
+        except yaml.YAMLError as error:
+            raise UsageError(
+                f"--option {item!r}: {value!r} is not a value as YAML has it",
+                fix="Put quotes around text with brackets, braces or colons in it.",
+            ) from error
     return chosen
 
 

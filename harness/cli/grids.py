@@ -169,7 +169,7 @@ def plan(
         print_json(found_lines) if as_json else print("\n".join(map(printable, found_lines)))
         return
     missing = lacking.find(made)
-    summary = _summary(made, encode_images(made), trainings_left(made, cache), missing)
+    summary = _summary(made, encode_images(made, cache), trainings_left(made, cache), missing)
     trial = None
     if calibrate:
         few = estimating.small(loaded)

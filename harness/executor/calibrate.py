@@ -96,7 +96,7 @@ def _scored(work: Work, order: Order, given: dict[str, Any]) -> dict[str, float]
 
 def _inputs(unit: ScoreUnit, work: Work, given: dict[str, Any], order: Order, folder: Path) -> Inputs:
     if isinstance(unit.input, FeatureInput):
-        key = encoder_key(encoder_of(unit.input, order.threads, order.device))
+        key = encoder_key(encoder_of(unit.input, order.threads, order.device), unit.input.resize)
         errors = {digest: text for name in unit.chunks for digest, text in given[name].items()}
         store, maps = open_store(Path(order.cache)), looks_at_maps(unit, order)
         return FeatureInputs(folder, unit, store, key, errors, {}, maps=maps)

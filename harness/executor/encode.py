@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 Rows = dict[str, "NDArray[Any]"]  # by stream name, one row an image
 
+DEVICES = ("cpu", "cuda")
 BATCH = 32  # images an encoder sees at once, always: a last batch is filled up
 
 
@@ -193,8 +194,12 @@ def seen_by(encoder: Encoder, resize: Resize) -> ImageInput:
     )
 
 
-def encoder_key(encoder: Encoder, resize: Resize = "crop") -> str:
-    """Key of an encoder's features: weights, code, preprocessing, precision. Images are 8-bit when they come."""
+def encoder_key(encoder: Encoder, resize: Resize = "crop", device: str = "") -> str:
+    """Key of an encoder's features: weights, code, preprocessing, precision. Images are 8-bit when they come.
+
+    ``device``: the kind of device that computes them, the encoder's own unless another is named.
+    """
+    device = device or encoder.device.type
     return ids.short_id(
         "encoder",
         {
@@ -207,7 +212,7 @@ def encoder_key(encoder: Encoder, resize: Resize = "crop") -> str:
             "precision": encoder.precision,
             # The last bits differ from one kind of device to another; what was kept before there were
             # others came from a CPU.
-            **({} if encoder.device.type == "cpu" else {"device": encoder.device.type}),
+            **({} if device == "cpu" else {"device": device}),
         },
     )
 

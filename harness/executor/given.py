@@ -10,7 +10,7 @@ from gad.harness.adapter import Given
 from gad.harness.errors import ModelError
 from gad.harness.executor import trainings
 from gad.harness.executor.child import load
-from gad.harness.executor.encode import encoder_key, encoder_of
+from gad.harness.executor.encode import DEVICES, encoder_key, encoder_of
 from gad.harness.executor.score import Order, in_memory
 from gad.harness.executor.supervise import Child, ChildEnded
 from gad.harness.nouns import FeatureInput, ModelInfo
@@ -89,7 +89,9 @@ def backbone_digest(wanted: FeatureInput, threads: int) -> str:
 def fits(path: Path, said: Mapping[str, object], wanted: FeatureInput, threads: int) -> None:
     """Raises ModelError for a checkpoint that was trained on another encoder than the one it is used with."""
     encoder = encoder_of(wanted, threads)
-    other = bool(said["encoder"]) and said["encoder"] != encoder_key(encoder, wanted.resize)
+    # Its features may have come from a GPU: the same encoder, last bits aside.
+    keys = {encoder_key(encoder, wanted.resize, device) for device in DEVICES}
+    other = bool(said["encoder"]) and said["encoder"] not in keys
     if said["encoder_digest"] and not other:
         other = said["encoder_digest"] != backbone_digest(wanted, threads)
     if other:

@@ -36,6 +36,9 @@ class ChildEnded(Exception):
         super().__init__(message)
         self.kind = kind
 
+    def __reduce__(self) -> tuple[object, ...]:
+        return (ChildEnded, (self.kind, str(self)))  # it may have to reach the driver
+
 
 class Child:
     """One supervised process. ``ask`` sends a message and waits for its reply within the limits.

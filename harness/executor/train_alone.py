@@ -43,8 +43,9 @@ def train_alone(
 
     Returns the story that is in training.json. UsageError if ``out`` is not empty, ModelError if training fails.
     """
-    if out.exists() and any(out.iterdir()):
-        raise UsageError(f"{out} is not empty", fix="Name a new folder with --out.")
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        said = "is not empty" if out.is_dir() else "is a file"
+        raise UsageError(f"{out} {said}", fix="Name a new folder with --out.")
     torch_threads(threads)
     samples, texts = tuple(manifest.read_samples(prepared)), _texts(prepared)
     wanted = for_training(scoring)

@@ -6,6 +6,7 @@ CACHE/trainings/<id>/training.json    losses, seconds, what was trained on, sha2
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -34,7 +35,7 @@ def find(cache: Path, training_id: str) -> Path | None:
         story, content = {}, b""
     if story and hashlib.sha256(content).hexdigest() == story.get("sha256"):
         return home / CHECKPOINT
-    if home.exists():
+    with contextlib.suppress(FileNotFoundError):  # there is none, or another process sets it aside, too
         os.replace(home, atomic.temporary_name(home))
     return None
 
@@ -78,14 +79,15 @@ def keep(cache: Path, training_id: str, checkpoint: Path, story: dict[str, Any])
     atomic.make_folder(home.parent)
     staging = atomic.temporary_name(home)
     staging.mkdir()
-    shutil.copyfile(checkpoint, staging / CHECKPOINT)
-    atomic.fsync_file(staging / CHECKPOINT)
-    digest = hashlib.sha256((staging / CHECKPOINT).read_bytes()).hexdigest()
-    atomic.write_bytes(staging / STORY, json.dumps({**story, "sha256": digest}, indent=1).encode())
     try:
+        shutil.copyfile(checkpoint, staging / CHECKPOINT)
+        atomic.fsync_file(staging / CHECKPOINT)
+        digest = hashlib.sha256((staging / CHECKPOINT).read_bytes()).hexdigest()
+        atomic.write_bytes(staging / STORY, json.dumps({**story, "sha256": digest}, indent=1).encode())
         atomic.rename_durably(staging, home)
     except OSError:
-        shutil.rmtree(staging, ignore_errors=True)
         if not (home / CHECKPOINT).is_file():
             raise
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
     return home / CHECKPOINT

@@ -6,6 +6,7 @@ and needs no index. A segment holds however many records were ready when it was 
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 from collections.abc import Sequence
@@ -75,8 +76,9 @@ def set_damaged_aside(results: Path) -> list[Path]:
     """
     layout, moved = Layout(results), []
     for segment in listing(results):
-        if not is_whole(segment):
-            atomic.make_folder(layout.damaged)
-            atomic.rename_durably(segment, layout.damaged / segment.name)
-            moved.append(layout.damaged / segment.name)
+        with contextlib.suppress(FileNotFoundError):  # another run sets it aside, too
+            if not is_whole(segment):
+                atomic.make_folder(layout.damaged)
+                atomic.rename_durably(segment, layout.damaged / segment.name)
+                moved.append(layout.damaged / segment.name)
     return moved

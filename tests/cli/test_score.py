@@ -10,6 +10,10 @@ import pytest
 from PIL import Image
 from support import Bench
 
+from gad.harness import registry
+from gad.harness.cli.chosen import options_of
+from gad.harness.errors import UsageError
+
 MODELS = ("pixel-knn", "winclip", "patchcore")
 GRID = """
 models: [pixel-knn, winclip, patchcore]
@@ -129,6 +133,12 @@ def test_what_is_wrong_is_said(bench: Bench, arguments: list[str], said: str) ->
     assert said in ended.stderr
     assert ended.stdout == ""
     assert "Traceback" not in ended.stderr
+
+
+def test_an_option_that_yaml_cannot_read() -> None:
+    info = registry.load().find("pixel-knn").info
+    with pytest.raises(UsageError, match=r"'\[1' is not a value"):
+        options_of(info, ["size=[1"])
 
 
 def test_an_empty_folder_is_not_a_prompt(bench: Bench, tmp_path: Path) -> None:

@@ -15,10 +15,14 @@ from PIL import Image
 from safetensors import safe_open
 from safetensors.torch import load_file
 
+from gad.harness import registry
 from gad.harness.cli.exporting import export
 from gad.harness.cli.score import score
 from gad.harness.cli.train import train
 from gad.harness.errors import ModelError, UsageError
+from gad.harness.executor import encode, given
+from gad.harness.methods import input_of
+from gad.harness.nouns import FeatureInput, ModelChoice
 from gad.models.backbones.weights import TINY, frozen_digest
 
 SMALL = "ViT-S-32-alt"
@@ -96,6 +100,8 @@ def test_the_same_training_gives_the_same_weights(home: Path) -> None:
     assert (trained(home, "other", seed=11) / "checkpoint.safetensors").read_bytes() != first
     with pytest.raises(UsageError, match="is not empty"):
         trained(home, "first")
+    with pytest.raises(UsageError, match=r"training\.json is a file"):
+        trained(home, "first/training.json")
 
 
 def test_scoring_with_it(home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -117,6 +123,19 @@ def test_scoring_with_it(home: Path, tmp_path: Path, capsys: pytest.CaptureFixtu
     said = capsys.readouterr()
     assert "was trained for K = 2; K is 1" in said.err
     assert len(said.out.splitlines()) == 2
+
+
+def test_weights_that_were_trained_on_features_from_a_gpu(home: Path) -> None:
+    """Their key names the device; the encoder is the same. That of another encoder stays another's."""
+    known = registry.load().find("inctrl")
+    options = known.info.options(backbone="tiny")
+    wanted = input_of(known, ModelChoice(name="inctrl", options=options.model_dump(mode="json")))
+    assert isinstance(wanted, FeatureInput)
+    key = encode.encoder_key(encode.encoder_of(wanted, 1), device="cuda")
+    assert key != encode.encoder_key(encode.encoder_of(wanted, 1))
+    given.fits(home, {"encoder": key, "encoder_digest": ""}, wanted, 1)
+    with pytest.raises(ModelError, match="another encoder"):
+        given.fits(home, {"encoder": key[::-1], "encoder_digest": ""}, wanted, 1)
 
 
 def test_what_does_not_fit(home: Path, tmp_path: Path) -> None:

@@ -121,6 +121,7 @@ def test_the_order_of_a_list_changes_neither_split_nor_prompts(
         ("path,label", "../secret.png,good", "line 2: '../secret.png' is not the path of an image below"),
         ("path,label", "/etc/passwd,good", "line 2: '/etc/passwd' is not the path"),
         ("path,label", ",good", "line 2: '' is not the path"),
+        ("label,path", "good", "line 2: '' is not the path"),
         ("path,label", "nowhere.png,good", r"lists images that are not there \(1\).*nowhere\.png"),
         ("path,label", "good/g0.png,good,more", "line 2: 3 cells under 2 columns"),
         ("path,label,split", "good/g0.png,good,dev", "line 2: split 'dev' is not known"),

@@ -16,7 +16,8 @@ def test_every_untrained_method_is_measured(bundled: Path, tmp_path: Path) -> No
         ModelChoice(name="pixel-knn", options={"size": 8}),
         ModelChoice(name="winclip", options={"backbone": "tiny"}),
     )
-    grid = Grid(name="g", models=models, datasets=("textures",), shots=(2,), seeds=(0,))
+    # An encoder's features have another key when whole images are shown to it.
+    grid = Grid(name="g", models=models, datasets=("textures",), shots=(2,), seeds=(0,), resize="pad")
     grid = grid.model_copy(update={"limits": grid.limits.model_copy(update={"test_images": 8})})
     found = sources.load(grid, bundled, prepare_bundled=False)
     trial = plan.make(estimating.small(grid), found, known, {})

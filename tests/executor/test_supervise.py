@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -71,6 +72,8 @@ def test_the_time_limit_is_kept(child: Child, tmp_path: Path) -> None:
     with pytest.raises(ChildEnded, match=r"part_seconds = 0\.5") as ended:
         child.ask(message(tmp_path, "spins"), Limits(part_seconds=0.5))
     assert ended.value.kind == "timeout"
+    again = pickle.loads(pickle.dumps(ended.value))  # as on its way to the driver
+    assert (again.kind, str(again)) == (ended.value.kind, str(ended.value))
     assert time.monotonic() - started < 5
     assert child.process.poll() is not None
 

@@ -12,6 +12,8 @@ from gad.datasets import catalog
 from gad.harness import gridfile, lacking, plan, registry, sources, work
 from gad.harness.executor.submit import _sentinels
 from gad.harness.plan import Only, Plan
+from gad.harness.plancost import encode_images
+from gad.harness.plandisk import feature_bytes
 
 
 @pytest.fixture
@@ -55,6 +57,27 @@ def test_a_unit_of_texts_alone_is_no_obstacle(raw: Path) -> None:
     assert [len(unit.samples) for unit in made.encode.values()] == [0, 4]
     tests = raw / "first/nut/test"
     assert _sentinels(made) == [str(tests / "good/0.png"), str(tests / "scratch/1.png")]
+
+
+def test_what_several_datasets_have_in_common_is_counted_once(raw: Path, tmp_path: Path) -> None:
+    """The second dataset has the images of the first: they meet the encoder, and are kept, once."""
+    for image in (raw / "first").rglob("*.png"):
+        (raw / "second" / image.relative_to(raw / "first")).write_bytes(image.read_bytes())
+    models = "models: [anomalydino]\nshots: [2]\ndatasets: "
+    one, both = planned(raw, models + "[./first]"), planned(raw, models + "[./first, ./second]")
+    assert encode_images(one, tmp_path) == encode_images(both, tmp_path) == 6
+    assert feature_bytes(one, tmp_path) == feature_bytes(both, tmp_path) > 0
+
+
+def test_a_training_pays_for_its_auxiliary_set(raw: Path, tmp_path: Path) -> None:
+    """Four test images and a prompt; and the six images of the set that it is trained on."""
+    made = planned(raw, "models: [inctrl]\ndatasets: [./first]\nshots: [1]\nauxiliary: ./second")
+    assert encode_images(made, tmp_path) == 4 + 1 + 6
+    (training,) = made.trainings
+    done = tmp_path / "trainings" / training / "training.json"
+    done.parent.mkdir(parents=True)
+    done.touch()
+    assert encode_images(made, tmp_path) == 4 + 1
 
 
 def test_an_auxiliary_set_is_missed_only_by_those_that_are_trained_on_it(tmp_path: Path) -> None:

@@ -21,6 +21,8 @@ def test_bytes_of_an_image() -> None:
     """tiny: 8x8 patches, 128-d embeddings, blocks 192 wide."""
     wanted = resolve(FeatureInput(backbone="tiny", layers=(2, 4), nearest=True, windows=(2,)))
     sizes = plandisk.row_bytes(wanted)
+    normed = resolve(FeatureInput(backbone="tiny", layers=(2, 4), tokens=True, normed=True))
+    assert plandisk.row_bytes(normed).keys() == {"class", "normed-02", "normed-04"}
     from gad.models.backbones.describe import describe
 
     known = describe("tiny")

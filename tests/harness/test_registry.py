@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
 from support import Bench, write_hostile
 
-from gad.harness import registry
+from gad.harness import ids, registry, version
 from gad.harness.errors import ModelError
 from gad.harness.methods import input_of
 from gad.harness.nouns import Frozen, ImageInput, Input, ModelChoice, ModelInfo
 from gad.harness.registry import Model, source_digest
+
+ROOT = Path(__file__).parents[2]
 
 
 class Options(Frozen):
@@ -106,6 +108,22 @@ def test_the_digest_of_a_package_and_of_a_single_file(site: Path) -> None:
     assert source_digest(alone) == before
     write(file, "x = 2")
     assert source_digest(alone) != before
+
+
+def test_every_file_that_a_worker_may_run_is_in_a_digest(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What preflight compares: the harness with the code that models share, and each model's own folder."""
+    seen: list[Path] = []
+
+    def note(files: Iterable[Path], root: Path) -> str:
+        seen.extend(files)
+        return ""
+
+    monkeypatch.setattr(ids, "source_digest", note)
+    version.code_digest.__wrapped__()
+    for model in registry.load().models.values():
+        registry.source_digest(model)
+    ours = [file for root in ("harness", "models") for file in (ROOT / root).rglob("*.py")]
+    assert not set(ours) - set(seen)
 
 
 def test_the_place_of_a_model_of_ours() -> None:

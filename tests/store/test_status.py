@@ -206,7 +206,7 @@ def test_rates_from_the_records(results: Path) -> None:
 def test_an_estimate_is_rates_times_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     plan = plan_of(job(0), job(1, "other"))
     monkeypatch.setattr(estimate, "scored_images", lambda plan: [(plan.jobs[0], 100), (plan.jobs[1], 10)])
-    monkeypatch.setattr(estimate, "images_by_backbone", lambda plan: {"tiny": 30, "": 400, "big": 5})
+    monkeypatch.setattr(estimate, "images_by_backbone", lambda plan, cache: {"tiny": 30, "": 400, "big": 5})
     monkeypatch.setattr(estimate, "trainings_by_model", lambda plan, cache: {"m": 2})
     rates = estimate.Rates(
         origin="measured",
