@@ -10,6 +10,7 @@ the bad ones are test images.
 from __future__ import annotations
 
 import unicodedata
+from collections import Counter
 from pathlib import Path
 
 from gad.datasets import pool, trees
@@ -32,8 +33,15 @@ def find(raw: Path) -> list[Path]:
 def read(raw: Path, places: list[Path], name: str) -> Built:
     """Samples of the pairs; a pair in ``raw`` itself is a category of the dataset's ``name``.
 
-    DataError for a pair of which one half is missing or empty, or there more than once.
+    DataError for a pair of which one half is missing or empty, or there more than once, and for two pairs of
+    one name.
     """
+    names = Counter(unicodedata.normalize("NFC", place.name) for place in places)
+    if doubled := [place for place in places if names[unicodedata.normalize("NFC", place.name)] > 1]:
+        raise DataError(
+            f"{name}: several categories would be called {doubled[0].name!r}: {trees.shortened(map(str, doubled))}",
+            fix="Rename one of the folders, or prepare their images as datasets of their own.",
+        )
     warnings: list[str] = []
     samples: list[Sample] = []
     texts = {}

@@ -108,6 +108,26 @@ def show(name: NameArgument, data: DataDir = DATA, as_json: AsJson = False) -> N
         card(said)
 
 
+@app.command()
+def prune(
+    data: DataDir = DATA,
+    yes: Annotated[
+        bool, typer.Option("--yes", "-y", help="Do it; without, it only says what would go.")
+    ] = False,
+) -> None:
+    """Remove what archives unpacked to and no prepared dataset reads any more. Raw folders are never touched."""
+    from gad.datasets import leftovers
+    from gad.harness.errors import UsageError
+
+    found = leftovers.unused(data)
+    for place, size in found:
+        _note(f"{place}: {size / 1e6:.1f} MB")
+    if found and not yes:
+        raise UsageError("nothing was removed", fix="Add --yes to remove these folders.")
+    freed = leftovers.remove(data) if found else 0
+    print(f"freed {freed / 1e6:.1f} MB in {data}")
+
+
 def _own_place(name: str, raw: Path | None, called: str) -> Path | None:
     """Where images of one's own are, if they are meant: `folder --raw DIR`, or a folder with --name."""
     from gad.datasets.prepare import is_path

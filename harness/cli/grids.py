@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import sys
+from dataclasses import replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -29,6 +30,7 @@ from gad.harness.cli.common import (
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from gad.harness.estimate import Estimate
     from gad.harness.lacking import Lack
     from gad.harness.nouns import Grid
     from gad.harness.plan import Only, Plan
@@ -142,38 +144,28 @@ def plan(
     as_json: AsJson = False,
 ) -> None:
     """What a submit would do, and why; nothing is computed (but with --calibrate)."""
-    from gad.harness import estimate, lacking, plandisk, sources
-    from gad.harness import plan as planning
+    from gad.harness import estimate, lacking, plandisk
     from gad.harness.cli import estimating
+    from gad.harness.executor.submit import Settings, make_plan
     from gad.harness.plancost import encode_images, trainings_left
-    from gad.harness.store import read
 
     loaded, known = load_grid(grid, data)
-    found = sources.load(loaded, data, prepare_bundled=False)
-    auxiliary = sources.load_auxiliary(loaded, known, data, prepare_bundled=False)
-    states = {part: status for part, (status, _) in read.part_states(results).items()}
-    made = planning.make(
-        loaded,
-        found,
-        known,
-        states,
-        auxiliary=auxiliary,
-        only=parse_only(only, loaded),
-        most_jobs=limit,
-        lacking=read.lacking(results, loaded),
+    settings = Settings(
+        data=data, results=results, cache=cache, only=parse_only(only, loaded), most_jobs=limit
     )
+    made = make_plan(loaded, settings, known, prepare_bundled=False)
     if explain:
         from gad.harness.explain import explain as explained
 
-        found_lines = explained(made, explain, results)
-        print_json(found_lines) if as_json else print("\n".join(map(printable, found_lines)))
+        lines = explained(made, explain, results)
+        print_json(lines) if as_json else print("\n".join(map(printable, lines)))
         return
     missing = lacking.find(made)
     summary = _summary(made, encode_images(made, cache), trainings_left(made, cache), missing)
     trial = None
     if calibrate:
-        few = estimating.small(loaded)
-        trial = planning.make(few, found, known, {}, auxiliary=auxiliary, only=parse_only(only, loaded))
+        every = replace(settings, most_jobs=None)
+        trial = make_plan(estimating.small(loaded), every, known, prepare_bundled=False)
     rates = estimating.rates(results, trial, known)
     cost = estimate.estimate(made, rates, cache, workers or len(os.sched_getaffinity(0)))
     summary |= {
@@ -183,15 +175,22 @@ def plan(
     }
     if as_json:
         print_json(summary)
-        return
+    else:
+        _print_plan(made, summary, cost, missing)
+
+
+def _print_plan(made: Plan, summary: dict[str, Any], cost: Estimate, missing: list[Lack]) -> None:
+    """The counts with what they cost, the reasons, and (in a table of its own) what is missing."""
+    from gad.harness import plandisk
+    from gad.harness.cli import estimating
+
     aside = ("reasons", "missing", "estimate", "feature_bytes", "free_bytes")
     rows = [[name, str(value)] for name, value in summary.items() if name not in aside]
     needed, free = (plandisk.gigabytes(summary[name]) for name in ("feature_bytes", "free_bytes"))
     rows.append(["features to keep", f"{needed} ({free} are free)"])
     if made.count("new"):
         rows += estimating.rows(cost)
-    print_table(["grid " + loaded.name, ""], rows)
-    # What is missing has a table of its own, with all that wait for it.
+    print_table(["grid " + made.grid.name, ""], rows)
     reasons = [r for r in summary["reasons"] if r["state"] != "missing"]
     if reasons:
         print_table(

@@ -63,6 +63,7 @@ def results(
     """The stored results."""
     from gad.harness.store import read
 
+    _go_together(by, layout, format_, shots, metric, as_json)
     if layout is Layout.ablation:
         from gad.harness.cli.ablation import show
 
@@ -89,6 +90,28 @@ def results(
         skipped = ("options", "method_key", "column_key", "last_run", "protocol")
         columns = [c for c in rows[0] if c not in skipped and not _without_pixels(rows, c)]
         print_table(columns, [[_cell(row[c]) for c in columns] for row in rows])
+
+
+def _go_together(
+    by: Level,
+    layout: Layout | None,
+    format_: tables.Format | None,
+    shots: int | None,
+    metric: str,
+    as_json: bool,
+) -> None:
+    """UsageError for options of which one would be ignored."""
+    from gad.harness.errors import UsageError
+
+    wrong = ""
+    if format_ is not None and (layout is not None or as_json):
+        wrong = "--format goes with neither --layout nor --json"
+    elif format_ is None and (shots is not None or metric != "auroc"):
+        wrong = "--shots and --metric go with --format alone"
+    elif by is not Level.dataset and (layout is not None or format_ is not None):
+        wrong = "--by goes with neither --layout nor --format"
+    if wrong:
+        raise UsageError(wrong, fix="Leave one of them away.")
 
 
 def _without_pixels(rows: list[dict[str, Any]], column: str) -> bool:

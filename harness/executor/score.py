@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import os
 import shutil
@@ -27,6 +28,8 @@ from gad.harness.units import PlannedPart, ScoreUnit, source_name
 
 IDLE_CHILDREN = 4  # as many methods as usually share a unit; each holds some hundred MB
 MEMORY_PREFIX = "gad-"
+SHARED = "/dev/shm"  # noqa: S108
+LEAST_SHARED_BYTES = 1_000_000_000
 
 
 class Method(Frozen):
@@ -143,12 +146,16 @@ def in_memory() -> Iterator[Path]:
 
 
 def _memory() -> str:
-    return "/dev/shm" if os.access("/dev/shm", os.W_OK) else tempfile.gettempdir()  # noqa: S108
+    """Shared memory, unless there is so little as a container has by default (64 MB)."""
+    room = os.access(SHARED, os.W_OK) and shutil.disk_usage(SHARED).free >= LEAST_SHARED_BYTES
+    return SHARED if room else tempfile.gettempdir()
 
 
 def sweep_memory() -> None:
     """Remove what processes that were killed left in shared memory: it would stay until the next boot."""
-    for folder in Path(_memory()).glob(f"{MEMORY_PREFIX}*"):
+    for folder in itertools.chain.from_iterable(
+        Path(place).glob(f"{MEMORY_PREFIX}*") for place in {SHARED, tempfile.gettempdir()}
+    ):
         owner = folder.name.removeprefix(MEMORY_PREFIX).partition("-")[0]
         if owner.isdigit() and not Path(f"/proc/{owner}").exists():
             shutil.rmtree(folder, ignore_errors=True)

@@ -53,6 +53,22 @@ def test_what_is_not_there_is_told(folder) -> None:
         assert isinstance(ended.exception, UsageError)
 
 
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--format", "md", "--json"], "--format goes with neither"),
+        (["--format", "md", "--layout", "pixel"], "--format goes with neither"),
+        (["--layout", "costs", "--by", "job"], "--by goes with neither"),
+        (["--metric", "auprc"], "go with --format alone"),
+        (["--json", "--shots", "2"], "go with --format alone"),
+    ],
+)
+def test_options_that_would_be_ignored_are_refused(folder, options: list[str], said: str) -> None:
+    ended = RUN.invoke(app, ["results", "--results", str(folder.path), *options])
+    assert isinstance(ended.exception, UsageError)
+    assert said in ended.exception.message
+
+
 def test_export_writes_every_table(folder, tmp_path) -> None:
     call(folder, "export", "--out", str(tmp_path / "tables"), "--format", "csv")
     names = {path.name for path in (tmp_path / "tables").iterdir()}

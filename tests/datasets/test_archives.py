@@ -13,9 +13,9 @@ import pytest
 import raws
 from raws import taped, zipped
 
-from gad.datasets import archives
+from gad.datasets import archives, leftovers
 from gad.datasets.prepare import prepare
-from gad.harness import manifest
+from gad.harness import atomic, manifest
 from gad.harness.errors import DataError
 from gad.harness.images import open_image
 
@@ -191,3 +191,26 @@ def test_a_half_unpacked_archive_is_swept_up(tmp_path: Path) -> None:
     (left / "kos01").mkdir(parents=True)
     assert prepare("sdd", packed, tmp_path / "data").categories[0].test_anomalous == 3
     assert not left.exists()
+
+
+def test_what_no_dataset_reads_any_more_can_be_removed(tmp_path: Path) -> None:
+    data, packed = tmp_path / "data", tmp_path / "sdd.zip"
+    assert leftovers.unused(data) == []
+    old = prepare("sdd", zipped(raws.sdd(tmp_path / "tree"), packed), data)
+    assert leftovers.unused(data) == []
+    raws.picture(tmp_path / "tree/kos99/Part0.jpg", raws.noise(9, 30, 10))
+    raws.picture(tmp_path / "tree/kos99/Part0_label.bmp", raws.mask(10, 30))
+    packed.unlink()
+    new = prepare("sdd", zipped(tmp_path / "tree", packed), data)
+    assert new.root != old.root
+    ((place, size),) = leftovers.unused(data)
+    assert old.root_path.is_relative_to(place)
+    with (
+        atomic.folder_lock(data / ".visa.lock"),
+        pytest.raises(DataError, match="visa is being prepared"),
+    ):
+        leftovers.remove(data)
+    assert leftovers.remove(data) == size > 0
+    assert not place.exists()
+    assert all((new.root_path / s.path).is_file() for s in manifest.read_samples(new))
+    assert leftovers.unused(data) == []

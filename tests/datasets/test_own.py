@@ -160,6 +160,10 @@ def test_several_lists(tmp_path: Path) -> None:
             lambda r: (photos(r / "a"), (r / "bad").mkdir(), (r / "good").mkdir()),
             "no images in .*good: it is empty",
         ),
+        (
+            lambda r: (photos(r / "line1/nut"), photos(r / "line2/nut")),
+            "several categories would be called 'nut': .*line1/nut, .*line2/nut",
+        ),
     ],
 )
 def test_errors_for_somebody_new(tmp_path: Path, make: object, words: str) -> None:
