@@ -37,7 +37,10 @@ def strangers(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def nodes(strangers: Path) -> Iterator[Any]:
-    """A cluster of three nodes with one CPU each, whose workers see the strangers' package."""
+    """A cluster of two nodes with one CPU each, whose workers see the strangers' package.
+
+    Every run starts workers of its own on every node: a third node would only cost (see :func:`third`).
+    """
     from ray.cluster_utils import Cluster
 
     before = os.environ.get("PYTHONPATH")
@@ -45,7 +48,7 @@ def nodes(strangers: Path) -> Iterator[Any]:
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     made = Cluster()
     try:
-        for _ in range(3):
+        for _ in range(2):
             made.add_node(num_cpus=1, include_dashboard=False, object_store_memory=200_000_000)
         made.wait_for_nodes()
         yield made
@@ -55,6 +58,17 @@ def nodes(strangers: Path) -> Iterator[Any]:
             del os.environ["PYTHONPATH"]
         else:
             os.environ["PYTHONPATH"] = before
+
+
+@pytest.fixture
+def third(nodes: Any) -> Iterator[None]:
+    """One more node, for as long as a test lasts."""
+    node = nodes.add_node(num_cpus=1, include_dashboard=False, object_store_memory=80_000_000)
+    try:
+        nodes.wait_for_nodes()
+        yield
+    finally:
+        nodes.remove_node(node)
 
 
 @pytest.fixture(scope="session")

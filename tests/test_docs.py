@@ -44,7 +44,7 @@ def test_every_command_exists(tmp_path: Path) -> None:
             if argument.startswith("-") or argument in ("headct",):
                 break
             verbs.append(argument)
-        shown = bench.run(*verbs, "--help").stdout
+        shown = bench.here(*verbs, "--help").stdout
         for option in (a for a in arguments if a.startswith("--")):
             assert option in shown, f"{' '.join(arguments)}: no {option}"
         checked += 1

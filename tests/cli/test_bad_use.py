@@ -113,5 +113,5 @@ def test_only_what_the_grid_has(tmp_path: Path, only: str, said: str) -> None:
 
 @pytest.mark.parametrize("command", ["plan", "submit"])
 def test_only_is_checked_by_both_commands(bench: Bench, command: str) -> None:
-    said = bench.run(command, "--grid", bench.grid(GRID), "--only", "model=pixel-kn", code=2).stderr
+    said = bench.here(command, "--grid", bench.grid(GRID), "--only", "model=pixel-kn", code=2).stderr
     assert "Did you mean 'pixel-knn'?" in said

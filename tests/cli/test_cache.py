@@ -37,7 +37,7 @@ def stored(bench: Bench, encoder: str = "*") -> int:
 def test_info(bench: Bench) -> None:
     assert listed(bench) == [("aa11", "class", 3, 2), ("aa11", "layer-07", 3, 1), ("bb22", "text", 1, 1)]
     assert sum(row["bytes"] for row in bench.json("cache", "info")) == stored(bench)
-    shown = bench.run("cache", "info", "--cache", str(bench.folder / "gad-cache"))
+    shown = bench.here("cache", "info", "--cache", str(bench.folder / "gad-cache"))
     (line,) = [line for line in shown.stdout.splitlines() if "class" in line]
     assert line.split() == ["aa11", "class", "3", "1.6", "2"]
     assert "2.0 MB in" in shown.stderr
@@ -45,24 +45,24 @@ def test_info(bench: Bench) -> None:
 
 def test_prune_of_one_encoder(bench: Bench) -> None:
     size = stored(bench, "bb22")
-    refused = bench.run("cache", "prune", "--encoder", "bb22", code=2)
+    refused = bench.here("cache", "prune", "--encoder", "bb22", code=2)
     assert "would remove 0.4 MB of features of encoder bb22" in refused.stderr
     assert "--yes" in refused.stderr
     assert stored(bench, "bb22") == size
-    assert bench.run("cache", "prune", "--encoder", "bb22", "--yes").stdout.startswith("freed 0.4 MB")
+    assert bench.here("cache", "prune", "--encoder", "bb22", "--yes").stdout.startswith("freed 0.4 MB")
     assert {encoder for encoder, *_ in listed(bench)} == {"aa11"}
 
 
 def test_prune_of_everything(bench: Bench) -> None:
-    refused = bench.run("cache", "prune", code=2)
+    refused = bench.here("cache", "prune", code=2)
     assert "2.0 MB of features of all encoders" in refused.stderr
-    assert bench.run("cache", "prune", "--yes").stdout.startswith("freed 2.0 MB")
+    assert bench.here("cache", "prune", "--yes").stdout.startswith("freed 2.0 MB")
     assert (listed(bench), stored(bench)) == ([], 0)
-    assert bench.run("cache", "prune", "--yes").stdout.startswith("freed 0.0 MB")
+    assert bench.here("cache", "prune", "--yes").stdout.startswith("freed 0.0 MB")
 
 
 def test_an_encoder_that_is_not_there(bench: Bench) -> None:
-    bad = bench.run("cache", "prune", "--encoder", "bb23", "--yes", code=2)
+    bad = bench.here("cache", "prune", "--encoder", "bb23", "--yes", code=2)
     assert "Did you mean 'bb22'" in bad.stderr
     assert len(listed(bench)) == 3
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,8 @@ def image(bench: Bench, place: str, seed: int) -> None:
 
 def explained(bench: Bench, size: int = 8, job: str = "pixel-knn/parts/K2/seed0") -> list[str]:
     path = bench.grid(GRID.format(size=size))
-    lines: list[str] = bench.json("plan", "--grid", path, "--explain", job)
+    said = bench.here("plan", "--grid", path, "--explain", job, "--json").stdout
+    lines: list[str] = json.loads(said)
     return [line.strip() for line in lines[1:]]
 
 
@@ -54,7 +56,7 @@ def test_it_names_what_changed(tmp_path: Path, cluster: str) -> None:
     assert any(
         "prompts: seed" in line and "draws other images of nut" in line for lines in both for line in lines
     )
-    unknown = bench.run(
+    unknown = bench.here(
         "plan", "--grid", str(bench.folder / "grid.yaml"), "--explain", "pixel-knn/parts/K3/seed0", code=2
     )
     assert "Did you mean 'pixel-knn/parts/K2/seed0'?" in unknown.stderr
@@ -63,5 +65,5 @@ def test_it_names_what_changed(tmp_path: Path, cluster: str) -> None:
 def test_max_failures_says_what_it_wants(tmp_path: Path) -> None:
     bench = Bench(tmp_path)
     for text in ("-1", "many", "120%", "1.5"):
-        ended = bench.run("submit", "--grid", "demo", "--max-failures", text, code=2)
+        ended = bench.here("submit", "--grid", "demo", "--max-failures", text, code=2)
         assert "is neither a number of parts nor a share below 100%" in ended.stderr

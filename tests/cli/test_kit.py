@@ -26,7 +26,7 @@ def bench(tmp_path: Path) -> Bench:
 def test_from_new_to_a_passing_check(bench: Bench) -> None:
     """Under a minute, and under 15 seconds of computing: the machine may be busy with something else."""
     started, computed = time.perf_counter(), cpu_seconds()
-    made = bench.run("models", "new", "my_model")
+    made = bench.here("models", "new", "my_model")
     assert sorted(made.stdout.split()) == sorted(
         f"my_model/{name}"
         for name in (
@@ -48,7 +48,7 @@ def test_from_new_to_a_passing_check(bench: Bench) -> None:
 
 
 def test_the_skeletons_own_test_runs_the_suite(bench: Bench) -> None:
-    bench.run("models", "new", "my_model")
+    bench.here("models", "new", "my_model")
     ended = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests"],
         cwd=bench.folder / "my_model",
@@ -60,13 +60,13 @@ def test_the_skeletons_own_test_runs_the_suite(bench: Bench) -> None:
 
 
 def test_a_skeleton_on_features(bench: Bench) -> None:
-    bench.run("models", "new", "my_features", "--features", "--dir", "sub")
+    bench.here("models", "new", "my_features", "--features", "--dir", "sub")
     (report,) = bench.json("models", "check", "sub/my_features")
     assert report["passed"]
 
 
 def test_a_model_that_fails(bench: Bench) -> None:
-    bench.run("models", "new", "my_model")
+    bench.here("models", "new", "my_model")
     adapter = bench.folder / "my_model/my_model/adapter.py"
     adapter.write_text(adapter.read_text().replace("        return np.sqrt(", "        return -np.sqrt("))
     ended = bench.run("models", "check", "my_model", code=3)
@@ -97,14 +97,14 @@ def test_what_is_wrong_is_said(bench: Bench, arguments: list[str], said: str) ->
     (bench.folder / "other").mkdir()
     (bench.folder / "other/pyproject.toml").write_text("[project]\nname = 'other'\n")
     before = sorted(bench.folder.rglob("*"))
-    ended = bench.run("models", *arguments, code=2)
+    ended = bench.here("models", *arguments, code=2)
     assert said in ended.stderr
     assert ended.stdout == ""
     assert sorted(bench.folder.rglob("*")) == before
 
 
 def test_a_package_that_cannot_be_loaded(bench: Bench) -> None:
-    bench.run("models", "new", "my_model")
+    bench.here("models", "new", "my_model")
     (bench.folder / "my_model/my_model/info.py").write_text("raise RuntimeError('not today')")
     ended = bench.run("models", "check", "my_model", code=1)
     assert "model 'my-model' cannot be loaded: my_model.info:INFO: RuntimeError: not today" in ended.stderr
@@ -116,7 +116,7 @@ def test_show(bench: Bench) -> None:
     assert card["needs"] == "a CLIP, an auxiliary set"
     assert card["options"]["epochs"] == 10
     assert "what is kept of T (text prior)" in card["about_options"]
-    text = bench.run("models", "show", "pixel-knn").stdout
+    text = bench.here("models", "show", "pixel-knn").stdout
     for part in ("none: a baseline of this project", "needs no weights", "'squash' or 'crop'", "size", "32"):
         assert part in text
 
@@ -126,7 +126,7 @@ def test_list_says_what_each_needs(bench: Bench) -> None:
     assert (rows["pixel-knn"]["needs"], rows["pixel-knn"]["trained"]) == ("nothing", False)
     assert (rows["patchcore"]["needs"], rows["winclip"]["needs"]) == ("an encoder", "a CLIP")
     assert all(row["licence"] and row["domain"] for row in rows.values())
-    table = bench.run("models", "list").stdout
+    table = bench.here("models", "list").stdout
     for column in ("domain", "needs", "trained", "licence"):
         assert column in table
 

@@ -44,7 +44,7 @@ def drawn(bench: Bench) -> dict[tuple[str, int, int], list[str]]:
 def test_what_is_exported_is_what_grids_draw(bench: Bench, cluster: str) -> None:
     bench.run("submit", "--grid", bench.grid(GRID + "seeds: [0, 7]\n"), "--address", cluster)
     arguments = ("--dataset", "./parts", "--shots", "2", "--seed", "0", "--seed", "7")
-    exported = json.loads(bench.run("prompts", "export", *arguments).stdout)
+    exported = json.loads(bench.here("prompts", "export", *arguments).stdout)
     found = {
         (category, shots, each["seed"]): [entry["id"] for entry in entries][:shots]
         for each in exported["sets"]
@@ -64,7 +64,9 @@ def test_what_is_exported_is_what_grids_draw(bench: Bench, cluster: str) -> None
 
 def edited(bench: Bench, change: Any, shots: int = 2) -> str:
     """A grid over an exported prompt file that was changed by hand."""
-    text = bench.run("prompts", "export", "--dataset", "./parts", "--shots", str(shots), "--seed", "0").stdout
+    text = bench.here(
+        "prompts", "export", "--dataset", "./parts", "--shots", str(shots), "--seed", "0"
+    ).stdout
     exported = json.loads(text)
     change(exported["sets"][0]["prompts"]["nut"])
     (bench.folder / "set.json").write_text(json.dumps(exported))
@@ -80,7 +82,7 @@ def test_an_edited_set_is_used(bench: Bench, cluster: str) -> None:
         for shots in (1, 2)
     }
     untouched = json.loads(
-        bench.run("prompts", "export", "--dataset", "./parts", "--shots", "2", "--seed", "0").stdout
+        bench.here("prompts", "export", "--dataset", "./parts", "--shots", "2", "--seed", "0").stdout
     )["sets"][0]["prompts"]
     assert exported["nut"] == untouched["nut"][::-1] != untouched["nut"]
 
@@ -99,7 +101,7 @@ def test_an_edited_set_is_used(bench: Bench, cluster: str) -> None:
     ],
 )
 def test_a_set_that_does_not_fit_is_refused(bench: Bench, change: Any, said: str) -> None:
-    ended = bench.run("plan", "--grid", edited(bench, change), code=None)
+    ended = bench.here("plan", "--grid", edited(bench, change), code=None)
     assert ended.returncode in (1, 2)
     assert said in ended.stderr
     assert "Traceback" not in ended.stderr
@@ -113,10 +115,10 @@ def test_a_set_that_is_too_small_skips_those_jobs(bench: Bench) -> None:
 
 def test_wrong_grids(bench: Bench) -> None:
     wrong = GRID + "prompts: {./parts: gone.json, textures: set.json}\n"
-    said = bench.run("plan", "--grid", bench.grid(wrong), code=2).stderr
+    said = bench.here("plan", "--grid", bench.grid(wrong), code=2).stderr
     assert "there is no file" in said
     assert "'textures' is none of the grid's datasets" in said
-    assert "seeds: is required" in bench.run("plan", "--grid", bench.grid(GRID), code=2).stderr
+    assert "seeds: is required" in bench.here("plan", "--grid", bench.grid(GRID), code=2).stderr
 
 
 def tensors(bench: Bench, samples: list[str]) -> list[torch.Tensor]:
@@ -149,7 +151,7 @@ def released(bench: Bench, nuts: list[torch.Tensor]) -> tuple[str, ...]:
 def test_released_tensors_are_traced_to_their_images(bench: Bench, cluster: str) -> None:
     whole = bench.folder / "parts/nut/train/good"
     (whole / "009.png").write_bytes((whole / "003.png").read_bytes())
-    said = bench.run(*released(bench, tensors(bench, NUTS))).stderr
+    said = bench.here(*released(bench, tensors(bench, NUTS))).stderr
     assert "warning: nut: prompt 1 is nut/train/good/003.png; nut/train/good/009.png looks the same" in said
     bench.run("submit", "--grid", bench.grid(GRID + "prompts: {./parts: set.json}\n"), "--address", cluster)
     assert drawn(bench) == {
@@ -161,15 +163,16 @@ def test_released_tensors_are_traced_to_their_images(bench: Bench, cluster: str)
 
 
 def test_a_leak_and_strange_tensors_are_refused(bench: Bench) -> None:
-    leak = bench.run(*released(bench, tensors(bench, [NUTS[0], "nut/test/good/001.png"])), code=1)
+    leak = bench.here(*released(bench, tensors(bench, [NUTS[0], "nut/test/good/001.png"])), code=1)
     assert "prompt 2 is the test image nut/test/good/001.png" in leak.stderr
-    strange = bench.run(*released(bench, [torch.zeros(3, 240, 240), *tensors(bench, NUTS[:1])]), code=1)
+    strange = bench.here(*released(bench, [torch.zeros(3, 240, 240), *tensors(bench, NUTS[:1])]), code=1)
     assert "prompt 1 is none of the 9 images of this category" in strange.stderr
     assert (
-        "holds 1 prompts, and K = 2" in bench.run(*released(bench, tensors(bench, NUTS[:1])), code=1).stderr
+        "holds 1 prompts, and K = 2" in bench.here(*released(bench, tensors(bench, NUTS[:1])), code=1).stderr
     )
     assert (
-        "is not a list of tensors" in bench.run(*released(bench, [torch.zeros(3, 24, 24)] * 2), code=1).stderr
+        "is not a list of tensors"
+        in bench.here(*released(bench, [torch.zeros(3, 24, 24)] * 2), code=1).stderr
     )
 
 
@@ -185,6 +188,6 @@ def test_nothing_in_a_released_file_is_executed(bench: Bench, tmp_path: Path) ->
     arguments = released(bench, tensors(bench, NUTS))
     for write in (lambda o, p: torch.save(o, p), lambda o, p: p.write_bytes(pickle.dumps(o))):
         write([Bomb(tmp_path / "boom")], bench.folder / "released" / "nut.pt")
-        ended = bench.run(*arguments, code=1)
+        ended = bench.here(*arguments, code=1)
         assert "nut.pt is not a list of tensors" in ended.stderr
         assert not (tmp_path / "boom").exists()

@@ -50,7 +50,7 @@ def test_scores_are_those_of_a_grid(bench: Bench, model: str, tmp_path: Path) ->
     expected = dict(bench.query(f"SELECT sample_id, score FROM scores WHERE part_id = '{part}'"))
     prompts = [word for (sample,) in drawn for word in ("--prompts", f"parts/{sample}")]
     backbone = () if model == "pixel-knn" else ("--backbone", "tiny")
-    found = bench.run(
+    found = bench.here(
         "score", "--model", model, *backbone, "--class-name", "nut", *prompts, "--json", "parts/nut/test"
     )
     rows = lines(found.stdout)
@@ -62,7 +62,7 @@ def test_scores_are_those_of_a_grid(bench: Bench, model: str, tmp_path: Path) ->
 
 
 def test_maps_are_pictures_of_what_the_detector_saw(bench: Bench, tmp_path: Path) -> None:
-    bench.run(
+    bench.here(
         *("score", "--model", "winclip", "--backbone", "tiny", "--prompts", "parts/nut/train"),
         *("--maps", str(tmp_path / "maps"), "parts/nut/test/good", "parts/nut/test/scratch"),
     )
@@ -70,7 +70,7 @@ def test_maps_are_pictures_of_what_the_detector_saw(bench: Bench, tmp_path: Path
     assert names == ["000-2.png", "000.png", "001-2.png", "001.png", "002-2.png", "002.png", "003.png"]
     sizes = {Image.open(tmp_path / "maps" / name).size for name in names}
     assert len(sizes) == 1
-    refused = bench.run(
+    refused = bench.here(
         *("score", "--model", "pixel-knn", "--prompts", "parts/nut/train", "--maps", str(tmp_path / "no")),
         "parts/nut/test/good",
         code=2,
@@ -85,7 +85,7 @@ def test_unreadable_images_are_named_and_skipped(bench: Bench, model: str, tmp_p
     (tmp_path / "empty.png").write_bytes(b"")
     (tmp_path / "zz.png").write_bytes(whole)
     backbone = () if model == "pixel-knn" else ("--backbone", "tiny")
-    found = bench.run(
+    found = bench.here(
         *("score", "--model", model, *backbone, "--prompts", "parts/nut/train", "--json", str(tmp_path)),
         code=3,
     )
@@ -129,7 +129,7 @@ def test_unreadable_images_are_named_and_skipped(bench: Bench, model: str, tmp_p
     ],
 )
 def test_what_is_wrong_is_said(bench: Bench, arguments: list[str], said: str) -> None:
-    ended = bench.run("score", *arguments, "parts/nut/test/good", code=2)
+    ended = bench.here("score", *arguments, "parts/nut/test/good", code=2)
     assert said in ended.stderr
     assert ended.stdout == ""
     assert "Traceback" not in ended.stderr
@@ -142,5 +142,5 @@ def test_an_option_that_yaml_cannot_read() -> None:
 
 
 def test_an_empty_folder_is_not_a_prompt(bench: Bench, tmp_path: Path) -> None:
-    ended = bench.run("score", "--model", "pixel-knn", "--prompts", str(tmp_path), "parts", code=2)
+    ended = bench.here("score", "--model", "pixel-knn", "--prompts", str(tmp_path), "parts", code=2)
     assert "no image files in" in ended.stderr

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support import Bench
@@ -38,6 +40,10 @@ def bench(tmp_path: Path) -> Bench:
     return made
 
 
+def planned(bench: Bench, grid: str) -> Any:
+    return json.loads(bench.here("plan", "--grid", grid, "--json").stdout)
+
+
 # 54 categories in all (15 + 12 + 5 + 2 * 11), 3 K, 3 seeds. Trainings: each trained method for 3 K, on MVTec AD
 # and on VisA.
 @pytest.mark.parametrize(
@@ -47,7 +53,7 @@ def bench(tmp_path: Path) -> Bench:
 def test_jobs_and_parts_are_counted_from_the_cards(
     bench: Bench, grid: str, methods: int, trained: int
 ) -> None:
-    plan = bench.json("plan", "--grid", grid)
+    plan = planned(bench, grid)
     assert plan["jobs"] == methods * 11 * 3 * 3
     assert plan["parts"] == methods * 54 * 3 * 3
     assert (plan["done"], plan["new"], plan["invalid"]) == (0, 0, plan["parts"])
@@ -61,7 +67,7 @@ def test_jobs_and_parts_are_counted_from_the_cards(
 
 def test_the_mnist_grid_has_both_protocols_and_a_limit(bench: Bench) -> None:
     """Four methods, three of them on `tiny`, which needs no weights; 10 + 1 categories, 3 K, 3 seeds."""
-    plan = bench.json("plan", "--grid", "mnist")
+    plan = planned(bench, "mnist")
     assert (plan["jobs"], plan["parts"], plan["train"]) == (4 * 2 * 3 * 3, 4 * 11 * 3 * 3, 3)
     assert [lack["name"] for lack in plan["missing"]] == ["mnist-one-vs-all", "mnist-multi-class"]
     assert "limits: {test_images: 200}" in shipped()["mnist"].read_text()
@@ -69,7 +75,7 @@ def test_the_mnist_grid_has_both_protocols_and_a_limit(bench: Bench) -> None:
 
 @pytest.mark.parametrize("grid", ["paper", "ablation"])
 def test_what_is_missing_is_named_once_with_what_to_do(bench: Bench, grid: str) -> None:
-    missing = bench.json("plan", "--grid", grid)["missing"]
+    missing = planned(bench, grid)["missing"]
     encoders = ENCODERS[grid]
     assert [lack["name"] for lack in missing] == [*ROWS, *encoders]
     assert [lack["kind"] for lack in missing] == ["dataset"] * 11 + ["weights"] * len(encoders)
@@ -80,7 +86,7 @@ def test_what_is_missing_is_named_once_with_what_to_do(bench: Bench, grid: str) 
     assert "vit_b_16_plus_240-laion400m_e32-699c4b84.pt" in missing[11]["text"]
     if grid == "paper":
         assert "hf.co/timm/wide_resnet50_2.tv_in1k" in missing[12]["text"]
-    shown = bench.run("plan", "--grid", grid).stdout
+    shown = bench.here("plan", "--grid", grid).stdout
     for name in ROWS:
         assert shown.count(f"dataset '{name}' is not prepared") == 1
     assert shown.count("weights of") == len(encoders)
@@ -88,7 +94,7 @@ def test_what_is_missing_is_named_once_with_what_to_do(bench: Bench, grid: str) 
 
 def test_who_waits_for_what(bench: Bench) -> None:
     """CoOp and InCTRL are trained on MVTec AD, so nearly all of their parts wait for it."""
-    parts = {lack["name"]: lack["parts"] for lack in bench.json("plan", "--grid", "paper")["missing"]}
+    parts = {lack["name"]: lack["parts"] for lack in planned(bench, "paper")["missing"]}
     assert parts["elpv"] == 6 * 9
     assert parts["mvtec"] == 6 * 15 * 9 + 2 * (54 - 15) * 9
     assert parts["visa"] == 6 * 12 * 9 + 2 * 15 * 9
@@ -97,7 +103,7 @@ def test_who_waits_for_what(bench: Bench) -> None:
 
 @pytest.mark.parametrize("grid", ["paper", "ablation"])
 def test_submit_refuses_before_anything_starts(bench: Bench, grid: str) -> None:
-    bad = bench.run("submit", "--grid", grid, code=1)
+    bad = bench.here("submit", "--grid", grid, code=1)
     assert bad.stderr.count("is not prepared") == 11
     assert bad.stderr.count("weights of") == len(ENCODERS[grid])
     assert "Nothing was started" in bad.stderr
@@ -109,7 +115,7 @@ def test_weights_in_a_cache_are_not_missing(bench: Bench, tmp_path: Path) -> Non
     cached = tmp_path / "home/.cache/clip/vit_b_16_plus_240-laion400m_e32-699c4b84.pt"
     cached.parent.mkdir(parents=True)
     cached.write_bytes(b"weights")
-    assert [lack["name"] for lack in bench.json("plan", "--grid", "ablation")["missing"]] == [*ROWS]
+    assert [lack["name"] for lack in planned(bench, "ablation")["missing"]] == [*ROWS]
 
 
 def test_missing_weights_alone_are_fetched_or_refused(bench: Bench) -> None:
@@ -118,9 +124,9 @@ def test_missing_weights_alone_are_fetched_or_refused(bench: Bench) -> None:
     grid = bench.grid(
         f"models: [patchcore]\ndatasets: [digits-multi-class]\nshots: [2]\nseeds: [0]\nbackbone: {CLIP}\n"
     )
-    plan = bench.json("plan", "--grid", grid)
+    plan = planned(bench, grid)
     assert (plan["new"], [lack["name"] for lack in plan["missing"]]) == (1, [CLIP])
-    bad = bench.run("submit", "--grid", grid, code=1)
+    bad = bench.here("submit", "--grid", grid, code=1)
     assert "could not be fetched" in bad.stderr
     assert "Nothing was started" in bad.stderr
     assert not list(bench.results.glob("runs/*"))

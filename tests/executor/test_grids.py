@@ -1,4 +1,4 @@
-"""Grids run for real: on a cluster of three simulated nodes, from the command line."""
+"""Grids run for real: on a cluster of simulated nodes, from the command line."""
 
 from __future__ import annotations
 
@@ -39,6 +39,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory, bundled: Path, cluster: s
     return made
 
 
+@pytest.mark.usefixtures("third")
 def test_work_is_spread_over_every_node(bench: Bench, submit: Submit) -> None:
     """Scoring tasks run on all three nodes, at the same time, and none in the driver."""
     # Each batch of 50 takes at least 20 ms, so that tasks last long enough to overlap.

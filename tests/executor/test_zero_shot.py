@@ -70,7 +70,7 @@ def test_the_text_prior_alone(bench: Bench, submit: Callable[..., str], target: 
     assert {row["shots"]: row["zero_shot"] for row in bench.json("results")} == {0: True, 2: False}
     assert bench.run("results").stdout.count("0 (zero-shot)") == 2
     # The same by itself; no prompts are needed.
-    alone = bench.run(
+    alone = bench.here(
         *("score", "--model", "winclip", "--backbone", "tiny", "--class-name", "nut", "--shots", "0"),
         *("--json", str(target / "nut/test")),
     )
