@@ -40,7 +40,7 @@ def make(
         for choice in grid.models
         for shots in grid.shots
         for seed in planner.seeds(dataset)
-        for training_seed in (grid.training_seeds if registry.find(choice.name).info.trained else (None,))
+        for training_seed in planner.training_seeds(choice)
     ]
     jobs = [j for j in asked if only is None or only(j.model.name, j.dataset, j.shots, j.seed)]
     plan = Plan(

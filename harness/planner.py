@@ -43,6 +43,13 @@ class Planner:
     def seeds(self, dataset: str) -> tuple[int, ...]:
         return self.files[dataset].seeds if dataset in self.files else self.grid.seeds
 
+    def training_seeds(self, choice: ModelChoice) -> tuple[int | None, ...]:
+        """A checkpoint that is the same for all of them counts once: its scores would be repeated, not varied."""
+        if not self.registry.find(choice.name).info.trained:
+            return (None,)
+        fixed = choice.checkpoint and "{training_seed" not in choice.checkpoint
+        return self.grid.training_seeds[:1] if fixed else self.grid.training_seeds
+
     def job(self, choice: ModelChoice, dataset: str, shots: int, seed: int, training_seed: int | None) -> Job:
         method, invalid = self._method(choice)
         source, helper = self.sources[dataset], None
@@ -125,9 +132,11 @@ class Planner:
             place = Path(choice.checkpoint.format(**fields)).expanduser().absolute()
             if place not in self._digests:
                 self._digests[place] = manifest.file_digest(place)
-        except (KeyError, IndexError, ValueError) as error:
+        except (KeyError, IndexError) as error:
             known = ", ".join(fields)
             return "", f"checkpoint {choice.checkpoint!r} of {choice.name}: {error} is none of {known}"
+        except (ValueError, AttributeError, TypeError) as error:  # braces that do not close, {shots[0]}
+            return "", f"checkpoint {choice.checkpoint!r} of {choice.name} cannot be filled in: {error}"
         except OSError as error:
             problem = f"checkpoint {place} of {choice.name} is not there ({error.strerror or error})"
             self.absent[problem] = None

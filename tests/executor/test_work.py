@@ -87,3 +87,24 @@ def test_an_auxiliary_set_is_missed_only_by_those_that_are_trained_on_it(tmp_pat
     assert len(every.missing) == 1
     untrained = planned(tmp_path, grid, lambda model, *_: model == "pixel-knn")
     assert (untrained.missing, lacking.find(untrained)) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("checkpoint", "jobs", "said"),
+    [
+        ("heads.pyth", 1, "heads.pyth of inctrl is not there"),  # one file, however many seeds the grid lists
+        ("{training_seed}.pyth", 2, "8.pyth of inctrl is not there"),
+        ("{k}.pyth", 1, "'k' is none of auxiliary, shots, training_seed"),
+        ("{shots[0]}.pyth", 1, "cannot be filled in"),
+        ("{shots.real.x}.pyth", 1, "cannot be filled in"),
+        ("{shots", 1, "cannot be filled in"),
+    ],
+)
+def test_checkpoints_that_are_given(raw: Path, checkpoint: str, jobs: int, said: str) -> None:
+    grid = (
+        f"models: [{{name: inctrl, options: {{checkpoint: '{checkpoint}'}}}}]\n"
+        "datasets: [./first]\nshots: [1]\nauxiliary: ./second\ntraining_seeds: [8, 9]"
+    )
+    made = planned(raw, grid)
+    assert len(made.jobs) == jobs
+    assert said in made.jobs[0].invalid
