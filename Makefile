@@ -57,10 +57,11 @@ parity: install
 chaos: install
 	$(BIN)/python tests/chaos/run.py $(CHAOS)
 
-# The README's picture, from the demo's results.
+# The pictures of README and docs/leaderboard.md, from the demo's results.
 screenshots: install
 	DEMO_SERVE=0 $(MAKE) demo
 	$(BIN)/python -m gad.leaderboard.screenshot --results $(DEMO_DIR)/gad-results --out docs/leaderboard.png
+	$(BIN)/python -m gad.leaderboard.screenshots --results $(DEMO_DIR)/gad-results --data $(DEMO_DIR)/gad-data --cache $(DEMO_DIR)/gad-cache --out docs/pages
 
 clean:
 	rm -rf .typing build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

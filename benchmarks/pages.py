@@ -4,7 +4,8 @@
 
 Prints for each page the time from asking for the address to the first table or figure (the second visit: the
 first one warms the server), and for its choices the time from a click to other figures on screen and until all
-of the page has followed: medians of three. FOLDER is filled if it is empty.
+of the page has followed: medians of three. In brackets what processors spent on it meanwhile, server and browser
+together: on a machine that does other things too, that says more than the clock. FOLDER is filled if it is empty.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from pathlib import Path
 from statistics import median
 
 import pages_store
+import psutil
 from playwright.sync_api import Locator, Page, sync_playwright
 
 from gad.leaderboard import screenshot
@@ -26,7 +28,8 @@ from gad.leaderboard.serve import Folders, running
 FIRST_S, CHANGE_S, REPEATS = 1.5, 0.5, 3
 REST_MS = 2500  # between measurements, longer than a page's own refresh
 CONTENT = ".gad-table, .gad-nothing, .js-plotly-plot"
-SHOWN = "[...document.querySelectorAll('table.gad-table')].map(t => t.innerText).join()"
+# Not innerText, which would lay out the page at each look.
+SHOWN = "[...document.querySelectorAll('table.gad-table')].map(t => t.textContent).join()"
 IDLE = f"!!document.querySelector('{screenshot.IDLE}')"
 Choice = Callable[[Page], Locator]
 
@@ -57,36 +60,65 @@ CHOICES: dict[str, dict[str, Choice]] = {
 }
 
 
-def first_content(page: Page, address: str) -> float:
-    started = time.perf_counter()
+class Clock:
+    """Seconds since it was made: by the clock, and of processors, by this process's children (server, browser)."""
+
+    def __init__(self) -> None:
+        self.started, self.spent = time.perf_counter(), children_cpu()
+
+    def read(self) -> tuple[float, float]:
+        return time.perf_counter() - self.started, children_cpu() - self.spent
+
+
+def children_cpu() -> float:
+    total = 0.0
+    for child in psutil.Process().children(recursive=True):
+        try:
+            times = child.cpu_times()
+            total += times.user + times.system
+        except psutil.Error:  # it has just ended
+            continue
+    return total
+
+
+def first_content(page: Page, address: str) -> tuple[float, float]:
+    clock = Clock()
     page.goto(address)
     page.wait_for_selector(CONTENT)
-    return time.perf_counter() - started
+    return clock.read()
 
 
-def change(page: Page, choice: Choice) -> tuple[float, float]:
-    """Seconds from a choice to other figures on screen, and until the page has done."""
+def change(page: Page, choice: Choice) -> tuple[float, ...]:
+    """Time from a choice to other figures on screen, and until the page has done; both by clock and processors."""
     widget = choice(page).first
-    if widget.get_attribute("role") != "radio":
+    is_button = widget.get_attribute("role") == "radio"
+    if not is_button:
         widget.click()
         widget.press("ArrowDown")
     before = page.evaluate(SHOWN)
-    started = time.perf_counter()
-    if widget.get_attribute("role") == "radio":
+    clock = Clock()
+    if is_button:
         widget.click()
     else:
         widget.press("Enter")
     page.wait_for_function(f"before => {SHOWN} !== before", arg=before, polling=20)
-    changed = time.perf_counter() - started
+    changed = clock.read()
     page.wait_for_function(IDLE, polling=20)
-    return changed, time.perf_counter() - started
+    return (*changed, *clock.read())
+
+
+def medians(lines: list[tuple[float, ...]]) -> list[str]:
+    """``0.31 s (0.22)`` for each pair of columns."""
+    columns = [median(column) for column in zip(*lines, strict=True)]
+    pairs = zip(columns[::2], columns[1::2], strict=True)
+    return [f"{wall:.2f} s ({spent:.2f})" for wall, spent in pairs]
 
 
 def measure(page: Page, address: str, name: str) -> None:
     """Print the lines of one page."""
     first_content(page, address)
-    firsts = [first_content(page, address) for _ in range(REPEATS)]
-    print(f"{name:14}{median(firsts):>14.2f} s", flush=True)
+    (first,) = medians([first_content(page, address) for _ in range(REPEATS)])
+    print(f"{name:12}{first:>18}", flush=True)
     for label, choice in CHOICES[name].items():
         times = []
         for _ in range(REPEATS):
@@ -94,8 +126,8 @@ def measure(page: Page, address: str, name: str) -> None:
             page.wait_for_function(IDLE)
             page.wait_for_timeout(REST_MS)
             times.append(change(page, choice))
-        changed, whole = (median(column) for column in zip(*times, strict=True))
-        print(f"{'':14}{'':16}{label:>12}{changed:>10.2f} s{whole:>14.2f} s", flush=True)
+        changed, whole = medians(times)
+        print(f"{'':30}{label:>12}{changed:>18}{whole:>18}", flush=True)
 
 
 def main() -> None:
@@ -113,7 +145,7 @@ def main() -> None:
         )
         page = browser.new_page()
         page.set_default_timeout(60_000)
-        print(f"{'page':14}{'first content':>16}{'choice':>12}{'changed':>12}{'all of it':>16}")
+        print(f"{'page':12}{'first content':>18}{'choice':>12}{'changed':>18}{'all of it':>18}")
         for name in given.page or PAGES:
             measure(page, f"{address}/{'' if name == DEFAULT else name}", name)
         browser.close()

@@ -15,6 +15,7 @@ import pandas as pd
 
 from gad.leaderboard import citations, costcells, ranking, standings
 from gad.leaderboard.boardcells import Board, Cell, Column, Row
+from gad.leaderboard.perframe import per_frame
 from gad.leaderboard.ranking import COLUMN, ROW
 from gad.leaderboard.sheet import Figure, Sheet, Value
 
@@ -47,6 +48,12 @@ def is_released(options: str) -> bool:
     return ranking.parse_options(options).get("as_released") is True
 
 
+@per_frame
+def released_options(results: pd.DataFrame) -> frozenset[str]:
+    """The options, as stored, of rows that run a method as released."""
+    return frozenset(filter(is_released, results["options"].unique()))
+
+
 def select(results: pd.DataFrame, view: View) -> pd.DataFrame:
     """The results that a view is of, at every K."""
     found = results if view.older else ranking.current_versions(results)
@@ -55,7 +62,7 @@ def select(results: pd.DataFrame, view: View) -> pd.DataFrame:
     if view.datasets is not None:
         found = found[found["dataset"].isin(list(view.datasets))]
     if view.variants != ALL:
-        released = found["options"].map(is_released).astype(bool)
+        released = found["options"].isin(released_options(found))
         found = found[released if view.variants == RELEASED else ~released]
     return found
 
@@ -85,7 +92,7 @@ def make(results: pd.DataFrame, costs: pd.DataFrame, view: View) -> Board:
     board.columns = _columns(columns, view.extras)
     _fill(board, ranked, columns, standing, costcells.by_method(costs, view.shots))
     if view.cited:
-        citations.cite(board)
+        citations.cite(board, set(ranked.loc[ranked["generated"], "method_key"]))
     return board
 
 

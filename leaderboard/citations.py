@@ -9,11 +9,16 @@ from gad.leaderboard.boardcells import Board, Cell, Row
 from gad.leaderboard.sheet import Figure
 
 
-def cite(board: Board) -> None:
-    """Differences to what was published in measured cells, and rows for what others say."""
+def cite(board: Board, generated: set[str]) -> None:
+    """Differences to what was published in measured cells, and rows for what others say.
+
+    Not of methods (by key) on ``generated`` weights: what they do says nothing about what was published.
+    """
     figures = published.at(published.published(), shots=board.shots, metric=board.metric)
     others = published.at(published.reruns(), shots=board.shots, metric=board.metric)
     for i, row in enumerate(board.rows):
+        if row.key[2] in generated:
+            continue
         for j, column in enumerate(board.columns):
             cell = board.cells.get((i, j))
             if column.kind == "dataset" and cell and (row.name, column.name) in figures and not column.note:

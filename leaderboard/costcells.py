@@ -11,8 +11,8 @@ SPENT = ("images", "warm_seconds", "cold_seconds", "parameters", "peak_memory_mb
 COSTS = {
     "ms/image": "milliseconds an image, its features at hand (scoring alone), mean over all images scored",
     "ms/image cold": "with decoding and encoding, where these results encoded anything",
-    "parameters": "parameters of the model, its encoder included, in millions",
-    "memory": "largest memory of a scoring process, MB",
+    "parameters (M)": "parameters of the model, its encoder included, in millions",
+    "memory (MB)": "largest memory of a scoring process",
 }
 
 
@@ -20,7 +20,7 @@ def cell(name: str, found: dict[str, float]) -> Cell | None:
     value = found.get(name)
     if value is None or pd.isna(value):
         return None
-    return Cell(Figure(value, digits=0 if name == "memory" else 2), words=COSTS[name])
+    return Cell(Figure(value, digits=0 if name == "memory (MB)" else 2), words=COSTS[name])
 
 
 def by_method(costs: pd.DataFrame, shots: int) -> dict[str, dict[str, float]]:
@@ -31,8 +31,8 @@ def by_method(costs: pd.DataFrame, shots: int) -> dict[str, dict[str, float]]:
         {
             "ms/image": 1000 * _weighted(own["warm_seconds"], own["images"], keys),
             "ms/image cold": 1000 * _weighted(own["cold_seconds"], own["images"], keys),
-            "parameters": own["parameters"].groupby(keys).max() / 1e6,
-            "memory": own["peak_memory_mb"].groupby(keys).max(),
+            "parameters (M)": own["parameters"].groupby(keys).max() / 1e6,
+            "memory (MB)": own["peak_memory_mb"].groupby(keys).max(),
         }
     )
     return {str(key): dict(line) for key, line in found.iterrows()}

@@ -7,6 +7,7 @@ import json
 import pandas as pd
 
 from gad.leaderboard import ablation, ranking
+from gad.leaderboard.perframe import per_frame
 from gad.leaderboard.ranking import METRICS, ROW
 from gad.leaderboard.sheet import Figure, Sheet, Value
 
@@ -14,6 +15,7 @@ TABLE_3 = "components and residual"
 FULL = "T + P + I"
 
 
+@per_frame
 def axes(results: pd.DataFrame) -> list[str]:
     """What can be varied: the paper's parts where there are two variants, then every ``model: option``.
 

@@ -13,6 +13,8 @@ from typing import Any
 
 import pandas as pd
 
+from gad.leaderboard.perframe import per_frame
+
 ROW = ["model", "options", "method_key"]
 COLUMN = ["dataset", "column_key"]
 VERSIONS = ["model", "options", "setting"]  # what versions of one method have in common
@@ -44,6 +46,7 @@ METRICS = {
 }
 
 
+@per_frame
 def available(results: pd.DataFrame) -> list[str]:
     """Metrics that any result has; those of images always.
 
@@ -58,6 +61,7 @@ def available(results: pd.DataFrame) -> list[str]:
     ]
 
 
+@per_frame
 def newest_versions(results: pd.DataFrame) -> pd.DataFrame:
     """One method key of each (model, options, setting): older ones are the same with older code.
 
@@ -74,6 +78,7 @@ def newest_versions(results: pd.DataFrame) -> pd.DataFrame:
     return results[results["method_key"].isin(set(first["method_key"]))]
 
 
+@per_frame
 def current_versions(results: pd.DataFrame) -> pd.DataFrame:
     """The newest method key of each (model, options, setting), and older ones while they have what it lacks.
 
@@ -114,6 +119,7 @@ def _ages(results: pd.DataFrame, names: list[str]) -> pd.DataFrame:
     return found.sort_values([*names[:-1], "age"], kind="stable").reset_index(drop=True)
 
 
+@per_frame
 def rows(results: pd.DataFrame) -> pd.DataFrame:
     """The table's rows in order: ``model, options, method_key, detail, note``.
 
@@ -147,6 +153,7 @@ def _marks(results: pd.DataFrame) -> pd.DataFrame:
     return marks.drop_duplicates("method_key").set_index("method_key")
 
 
+@per_frame
 def columns(results: pd.DataFrame) -> pd.DataFrame:
     """The table's columns by protocol and name: ``dataset, column_key, protocol, test_images, note``.
 
@@ -207,6 +214,7 @@ def _detail(fields: dict[str, Any], names: list[str]) -> str:
     return ", ".join(f"{name}={_spell(fields, name)}" for name in names)
 
 
+@per_frame
 def transductive(results: pd.DataFrame) -> set[str]:
     """Keys of the methods that look at the whole test set; none where the frame does not say."""
     if "transductive" not in results:

@@ -8,6 +8,8 @@ from __future__ import annotations
 import argparse
 import shutil
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +17,7 @@ from gad.harness.errors import HarnessError
 from gad.leaderboard.serve import Folders, running
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import Browser, Page
 
 ARGUMENTS = (
     "--no-sandbox",
@@ -27,7 +29,8 @@ ARGUMENTS = (
     "--disable-sync",
 )
 IDLE = "[data-testid=stApp][data-test-script-state=notRunning]"
-DRAWN = """() => document.querySelectorAll('[data-testid=stPlotlyChart]').length
+DRAWN = """() => !document.querySelector('[data-testid=stSkeleton]')
+  && document.querySelectorAll('[data-testid=stPlotlyChart]').length
   == document.querySelectorAll('.js-plotly-plot > .plot-container').length"""
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 
@@ -37,28 +40,36 @@ def find_browser() -> str | None:
     return next(filter(None, map(shutil.which, NAMES)), None)
 
 
-def take(address: str, out: Path, *, width: int = 1280, dark: bool = False) -> None:
-    """Take a picture of the whole page, as high as it is."""
+@contextmanager
+def browser() -> Iterator[Browser]:
+    """A headless Chromium. Raises HarnessError where there is none."""
     try:
         from playwright.sync_api import Error, sync_playwright
     except ImportError as error:
         raise HarnessError("screenshots need Playwright", fix="Install it: pip install playwright") from error
     with sync_playwright() as playwright:
         try:
-            browser = playwright.chromium.launch(executable_path=find_browser(), args=list(ARGUMENTS))
+            found = playwright.chromium.launch(executable_path=find_browser(), args=list(ARGUMENTS))
         except Error as error:
             fix = "Install Chromium, or run `playwright install chromium`."
             raise HarnessError(f"no browser: {error.message.splitlines()[0]}", fix=fix) from error
-        page = browser.new_page(
-            viewport={"width": width, "height": 900},
-            color_scheme="dark" if dark else "light",
-            device_scale_factor=2,
-        )
-        page.goto(address)
-        _settle(page)
-        out.parent.mkdir(parents=True, exist_ok=True)
-        page.screenshot(path=out)
-        browser.close()
+        yield found
+        found.close()
+
+
+def shoot(opened: Browser, address: str, *, width: int = 1280, dark: bool = False, scale: int = 2) -> bytes:
+    """A PNG of the whole page, as high as it is; ``scale`` pixels for each of CSS's."""
+    page = opened.new_page(
+        viewport={"width": width, "height": 900},
+        color_scheme="dark" if dark else "light",
+        device_scale_factor=scale,
+    )
+    page.set_default_timeout(120_000)  # for busy machines
+    page.goto(address)
+    _settle(page)
+    png = page.screenshot()
+    page.close()
+    return png
 
 
 def _settle(page: Page) -> None:
@@ -84,8 +95,12 @@ def main() -> int:
     parser.add_argument("--query", default="", help="for instance k=4&metric=auprc")
     given = parser.parse_args()
     try:
-        with running(Folders(given.results, given.data, given.cache)) as (address, _):
-            take(f"{address}/{given.page}?{given.query}", given.out, width=given.width, dark=given.dark)
+        folders = Folders(given.results, given.data, given.cache)
+        with running(folders) as (address, _), browser() as opened:
+            place = f"{address}/{given.page}?{given.query}"
+            png = shoot(opened, place, width=given.width, dark=given.dark)
+        given.out.parent.mkdir(parents=True, exist_ok=True)
+        given.out.write_bytes(png)
     except HarnessError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code

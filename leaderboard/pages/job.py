@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shlex
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
@@ -12,7 +11,7 @@ import streamlit as st
 
 from gad.harness.errors import UsageError
 from gad.harness.store import jobdiff
-from gad.leaderboard import choices, details, figures, pieces, queries, shell, trainingcurves
+from gad.leaderboard import choices, details, figures, jobwords, pieces, queries, shell, trainingcurves
 from gad.leaderboard.sheet import Sheet
 from gad.leaderboard.text import escape, visible
 
@@ -26,14 +25,14 @@ WIDTH = 560  # pixels: a job's name is long
 def show(folders: Folders, snapshot: queries.Snapshot) -> None:
     """Choose a job, and all about it."""
     jobs = snapshot.jobs
-    names = {job.job_id: job_name(job) for job in jobs.itertuples()}
+    names = jobwords.names(jobs)
     job_id = choices.one("job", "Job", list(names), lambda key: names[key], width=WIDTH)
     (line,) = jobs[jobs["job_id"] == job_id].itertuples()
     (planned,) = details.job(folders.results, job_id).itertuples()
     st.html(summary(line, planned))
     run = details.ask(folders.results, "SELECT * FROM runs WHERE run_id = ?", (planned.last_run,))
     st.html(pieces.heading("Run it again"))
-    st.code(rerun(line, run["command"].iloc[0] if len(run) else ""), language="sh")
+    st.code(jobwords.rerun(line, run["command"].iloc[0] if len(run) else ""), language="sh")
     failed = details.failures(folders.results, job_id)
     if len(failed):
         st.html(pieces.heading("What failed") + pieces.tracebacks(failed))
@@ -44,11 +43,6 @@ def show(folders: Folders, snapshot: queries.Snapshot) -> None:
     with st.expander("Options, keys and environment", expanded=False):
         shell.show_sheet(Sheet("Everything its keys are made of", ["field", "value"], kept), f"job-{job_id}")
     show_difference(folders, names, job_id)
-
-
-def job_name(job: Any) -> str:
-    training = "" if pd.isna(job.training_seed) else f"/training{int(job.training_seed)}"
-    return visible(f"{job.model}/{job.dataset}/K{job.shots}/seed{job.seed}{training} · {job.job_id[:6]}")
 
 
 def summary(job: Any, planned: Any) -> str:
@@ -68,15 +62,6 @@ def summary(job: Any, planned: Any) -> str:
         f"{escape(planned.first_run)}, "
         f'last by {escape(planned.last_run)}. <a href="{link}" target="_self">Its images</a></p></div>'
     )
-
-
-def rerun(job: Any, command: str) -> str:
-    """The command of its run, narrowed to this job."""
-    words = shlex.split(command) if command else []
-    grid = next((words[i + 1] for i, word in enumerate(words[:-1]) if word in ("--grid", "-g")), "GRID")
-    only = f"model={job.model},dataset={job.dataset},shots={job.shots},seed={job.seed}"
-    again = " --retry-failed" if job.status == "failed" else ""
-    return visible(f"harness submit --grid {shlex.quote(grid)} --only {shlex.quote(only)}{again}")
 
 
 def show_parts(folders: Folders, job_id: str, job: Any) -> None:

@@ -38,9 +38,7 @@ def choose(snapshot: queries.Snapshot) -> board.View:
         variants = choices.one(
             "variants",
             "Variants",
-            [board.ALL, board.SOUND, board.RELEASED]
-            if found["options"].map(board.is_released).any()
-            else [board.ALL],
+            [board.ALL, board.SOUND, board.RELEASED] if board.released_options(found) else [board.ALL],
             help_text="As released: with what the authors' code does otherwise than their paper.",
         )
         search = choices.words("search", "Search methods", "name or option")

@@ -19,6 +19,7 @@ from gad.harness.store import ingest, mapfiles, runs, segments
 from gad.harness.store.layout import Layout
 from gad.harness.store.records import PartRecord
 from gad.leaderboard import screenshot
+from gad.leaderboard.serve import Folders, running
 
 HOSTILE = "<img src=x onerror=window.hacked=1>"
 LABELS = (0,) * 12 + (1,) * 12
@@ -220,6 +221,13 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
         folder.record(*most, quality=0.7)
         folder.record(last, error=f"it broke {HOSTILE}")
     return Site(folder, root / "data", raw)
+
+
+@pytest.fixture(scope="session")
+def address(site: Site) -> Iterator[str]:
+    """Where the site is served."""
+    with running(Folders(site.folder.path, site.data)) as (found, _):
+        yield found
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,6 @@ import pytest
 
 from gad.leaderboard.pages import app
 from gad.leaderboard.screenshot import IDLE
-from gad.leaderboard.serve import Folders, running
 
 SHOWN = f"""() => ({{
   idle: !!document.querySelector({IDLE!r}),
@@ -14,12 +13,6 @@ SHOWN = f"""() => ({{
   pictures: [...document.querySelectorAll('.gad-gallery img')].map(image => image.src.length + image.alt),
   figures: [...document.querySelectorAll('.js-plotly-plot')].map(plot =>
     JSON.stringify(plot.data.map(trace => [trace.x, trace.y, trace.z, trace.name])))}})"""
-
-
-@pytest.fixture(scope="module")
-def address(site):
-    with running(Folders(site.folder.path, site.data)) as (found, _):
-        yield found
 
 
 def settled(page) -> dict[str, list[str]]:

@@ -110,6 +110,8 @@ def test_published_figures_stand_beside_measured_ones() -> None:
     assert "https://" in cell.words
     far = make(frame({**near, "auroc_mean": 0.82}), extras=())
     assert [c.beyond for c in far.cells.values() if c.versus is not None] == [True]
+    drawn = make(frame({**near, "generated": True}), extras=())
+    assert not [c for c in drawn.cells.values() if c.versus is not None]
     row = next(i for i, row in enumerate(made.rows) if row.kind == "published" and row.name == "InCTRL")
     columns = {column.name: j for j, column in enumerate(made.columns)}
     assert made.cells[row, columns["visa"]].figure.mean == 0.858
