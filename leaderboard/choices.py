@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 import streamlit as st
 
-from gad.leaderboard.text import escape, visible
+from gad.leaderboard.text import escape, markdown, visible
 
 T = TypeVar("T", int, str)
 
@@ -42,7 +42,13 @@ def one(
         return first
     if len(options) <= FEW:
         chosen = st.segmented_control(
-            label, options, key=name, format_func=spell, required=True, wrap=True, help=help_text
+            label,
+            options,
+            key=name,
+            format_func=lambda option: markdown(spell(option)),
+            required=True,
+            wrap=True,
+            help=help_text,
         )
     else:
         chosen = st.selectbox(label, options, key=name, format_func=spell, help=help_text, width=width)

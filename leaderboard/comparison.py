@@ -11,7 +11,6 @@ from gad.leaderboard import ranking, significance, standings
 from gad.leaderboard.ranking import METRICS
 from gad.leaderboard.sheet import Figure, Sheet, Value
 
-PAIR = ["seed", "training_seed"]
 BY = {"dataset": "dataset", "category": "category", "seed": "seed of the prompts"}
 Spell = Callable[[str], str]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 
 
 def visible(text: object) -> str:
@@ -31,6 +32,15 @@ def escape(text: object) -> str:
     '&lt;b title=&quot;x&quot;&gt;'
     """
     return html.escape(visible(text), quote=True)
+
+
+def markdown(text: object) -> str:
+    r"""``text`` for Streamlit's labels, which are read as Markdown: a name could else fetch a picture.
+
+    >>> markdown("![a_b](//c/d.png)")
+    '\\!\\[a\\_b\\](//c/d.png)'
+    """
+    return re.sub(r"([\\`*_\[\]!~$<>#|])", r"\\\1", visible(text))
 
 
 def plotly_text(text: object) -> str:

@@ -10,7 +10,7 @@ from gad.harness.conformance.subject import Subject
 
 
 def check_shots(subject: Subject) -> None:
-    """K = 1 (or the least that the card says, ``min_shots``) and K = 8 run."""
+    """K = 1 (or the least that the card says, ``min_shots``, or 0 with ``zero_shot``) and K = 8 run."""
     subject.base  # noqa: B018
     least = subject.info.least_shots(subject.options)
     if least > PROMPTS:

@@ -133,7 +133,7 @@ class Subject:
     def planted(self, category: str, *, shots: int = SHOTS, batch_size: int = 0) -> Case:
         """The planted images of a category as a case."""
         found = self.field[category]
-        shots = max(shots, self.info.min_shots)
+        shots = max(shots, self.info.least_shots(self.options))
         return Case(category, found.prompts[:shots], found.queries, batch_size)
 
     def scores(self, case: Case, *, do: str = "part", child: str = MAIN) -> NDArray[np.float64]:

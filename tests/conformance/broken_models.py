@@ -291,6 +291,10 @@ def features(options):
     return FeatureInput(backbone="tiny")
 
 
+def any_options(options):
+    return True
+
+
 def card(adapter, **fields):
     known = {"options": Options, "inputs": pixels, **fields}
     return ModelInfo(name=adapter.lower(), title="t", summary="s", adapter=f"{__name__}:{adapter}", **known)
@@ -305,5 +309,6 @@ Lambda_INFO = card("Sound", inputs=lambda options: ImageInput(size=16))
 Careless_INFO = card("Sound", options=Careless)
 WrongDefault_INFO = card("Sound", options=WrongDefault)
 Required_INFO = card("Sound", options=Required)
+NeedsOne_INFO = card("Sound", zero_shot=any_options)
 TwoShots_INFO = card("NeedsTwo", min_shots=2)
 Transductive_INFO = card("BatchMean", transductive=True)

@@ -44,6 +44,7 @@ FAULTS = [
     ("FlippedMaps", "check_maps", "with rows from the top"),
     ("BatchMaps", "check_maps", "batches of 1 give other maps"),
     ("MapsOnly", "check_maps", "where maps are kept, scores are others"),
+    ("NeedsOne", "check_shots", "K = 0: ValueError: zero-size array"),
     ("NeedsTwo", "check_shots", "K = 1: ValueError: no covariance"),
     ("AtMostFour", "check_shots", "K = 8: ValueError: too many prompts"),
     ("NoConstants", "check_odd_images", "black.png: ZeroDivisionError: an image without contrast"),

@@ -161,6 +161,16 @@ def test_hostile_names_never_become_markup(show, folder) -> None:
     assert "<img" not in shots.get("plotly_chart")[0].proto.spec
 
 
+def test_names_are_no_markdown_where_streamlit_would_read_it(show, folder) -> None:
+    """Buttons of a choice show Markdown: this name would fetch a picture from elsewhere."""
+    name = "![a](//elsewhere/b.png)"
+    for dataset in (name, "d"):
+        folder.record(*folder.plan("a", dataset))
+    page = show("dataset")
+    assert "\\!\\[a\\](//elsewhere/b.png)" in page.segmented_control(key="dataset").options
+    assert page.segmented_control(key="dataset").set_value(name).run().query_params["dataset"] == name
+
+
 def test_nothing_in_common_is_said_and_not_drawn(show, folder) -> None:
     folder.record(*folder.plan("a", "d", seeds=(0,)), *folder.plan("b", "d", seeds=(1,)))
     assert "was scored by all on the same prompts" in text(show("compare"))
