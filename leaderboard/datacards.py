@@ -10,7 +10,8 @@ from gad.leaderboard.text import escape
 
 def card(dataset: str, column: str, album: Album, lines: pd.DataFrame) -> str:
     """What the dataset is, and what of it was scored."""
-    counts = lines.drop_duplicates("category")[["n_normal", "n_anomalous"]].sum()
+    # A job that is planned or has failed does not say how many images its categories have.
+    counts = lines.groupby("category")[["n_normal", "n_anomalous"]].max().sum()
     items = [
         f"<b>{lines['category'].nunique()}</b> {'category' if lines['category'].nunique() == 1 else 'categories'}",
         f"<b>{int(counts['n_normal'])}</b> normal and <b>{int(counts['n_anomalous'])}</b> anomalous test images scored",

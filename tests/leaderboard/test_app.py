@@ -161,6 +161,12 @@ def test_hostile_names_never_become_markup(show, folder) -> None:
     assert "<img" not in shots.get("plotly_chart")[0].proto.spec
 
 
+def test_jobs_that_are_planned_do_not_hide_how_many_images_were_scored(show, folder) -> None:
+    """Two categories of 12 and 12; the jobs of the first two seeds say nothing of them."""
+    folder.record(folder.plan("a", "d")[-1])
+    assert "<b>24</b> normal and <b>24</b> anomalous" in text(show("dataset"))
+
+
 def test_names_are_no_markdown_where_streamlit_would_read_it(show, folder) -> None:
     """Buttons of a choice show Markdown: this name would fetch a picture from elsewhere."""
     name = "![a](//elsewhere/b.png)"

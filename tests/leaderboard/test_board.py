@@ -121,6 +121,14 @@ def test_published_figures_stand_beside_measured_ones() -> None:
     assert not [r for r in make(frame(near), cited=False).rows if r.kind != "measured"]
 
 
+def test_what_generated_weights_give_is_not_compared_with_what_was_published() -> None:
+    line = {"model": "inctrl", "dataset": "visa", "auroc_mean": 0.5}
+    real = {**line, "options": '{"backbone": "real"}', "method_key": "real", "generated": False}
+    made = make(frame({**line, "generated": True}, real))
+    compared = [made.rows[i].key[2] for (i, _), cell in made.cells.items() if cell.versus is not None]
+    assert compared == ["real"]
+
+
 def test_published_figures_are_the_file_s() -> None:
     with Path(published.__file__).with_name("published.csv").open() as lines:
         rows = list(csv.DictReader(lines))
