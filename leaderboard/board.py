@@ -84,7 +84,7 @@ def make(results: pd.DataFrame, costs: pd.DataFrame, view: View) -> Board:
     if view.by_rank and not standing.empty:
         place = rows.set_index(ROW).index.map({key: place for place, key in enumerate(standing.index)})
         rows = rows.assign(place=list(place)).sort_values("place", kind="stable", na_position="last")
-    board = Board(view.shots, view.metric)
+    board = Board(view.shots, view.metric, standing=standing)
     board.rows = [
         Row("measured", r.model, r.detail, r.note, (r.model, r.options, r.method_key))
         for r in rows.itertuples()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import pandas as pd
+
 from gad.leaderboard.sheet import Figure
 
 Key = tuple[str, str, str]
@@ -44,8 +46,11 @@ class Cell:
 
 @dataclass
 class Board:
+    """``standing``: average ranks over the board's own columns (:func:`gad.leaderboard.standings.standings`)."""
+
     shots: int
     metric: str
     rows: list[Row] = field(default_factory=list)
     columns: list[Column] = field(default_factory=list)
     cells: dict[tuple[int, int], Cell] = field(default_factory=dict)
+    standing: pd.DataFrame = field(default_factory=pd.DataFrame)

@@ -176,6 +176,18 @@ def columns(results: pd.DataFrame) -> pd.DataFrame:
     return found.loc[order].drop(columns="last_run").reset_index(drop=True)
 
 
+def of_newest_columns(lines: pd.DataFrame, results: pd.DataFrame) -> pd.DataFrame:
+    """The ``lines`` (of jobs, cells ...) under the newest column key that each dataset has in ``results``.
+
+    >>> results = pd.DataFrame({"dataset": "d", "column_key": ["old", "new"], "last_run": ["1", "2"],
+    ...     "protocol": "medical", "test_images": None})
+    >>> of_newest_columns(results[COLUMN], results)["column_key"].tolist()
+    ['new']
+    """
+    newest = columns(results).query("age == 0")
+    return lines[pd.MultiIndex.from_frame(lines[COLUMN]).isin(pd.MultiIndex.from_frame(newest[COLUMN]))]
+
+
 def _age_notes(found: pd.DataFrame) -> list[str]:
     keys = found["method_key"] if "method_key" in found else found["column_key"]
     pairs = zip(found["age"], keys, strict=True)

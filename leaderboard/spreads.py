@@ -64,12 +64,14 @@ def sheet(
 
 
 def _figure(line: dict[str, Any] | None, metric: str) -> Figure | None:
+    """A cell: ``n`` is what its spread is over where it is complete, else how many jobs are done."""
     if line is None:
         return None
     mean, std = line[f"{metric}_mean"], line[f"{metric}_std"]
+    done, planned = int(line["n_seeds"]), int(line["n_planned"])
     return Figure(
         None if pd.isna(mean) else float(mean),
         None if pd.isna(std) else float(std),
-        int(line["n_seeds"]),
-        int(line["n_planned"]),
+        (int(line["n_over"]) or done) if done == planned else done,
+        None if done == planned else planned,
     )

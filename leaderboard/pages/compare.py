@@ -46,6 +46,7 @@ def show(folders: Folders, snapshot: queries.Snapshot) -> None:
         st.html(pieces.nothing("There is only one method: nothing to compare it with."))
         return
     jobs = snapshot.jobs[snapshot.jobs["method_key"].isin(keys) & (snapshot.jobs["shots"] == shots)]
+    jobs = ranking.of_newest_columns(jobs, found)
     show_differences(folders.results, jobs, known, keys, metric, by)
     show_tests(found, known, keys, shots, metric)
     show_intervals(folders.results, jobs, known, keys, shots)

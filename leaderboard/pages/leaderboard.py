@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from gad.leaderboard import board, choices, figures, pieces, queries, ranking, shell, standings, table
+from gad.leaderboard import board, choices, figures, pieces, queries, ranking, shell, table
 
 if TYPE_CHECKING:
     from gad.leaderboard.serve import Folders
@@ -20,7 +20,7 @@ def show(_: Folders, snapshot: queries.Snapshot) -> None:
     view = choose(snapshot)
     made = board.make(snapshot.datasets, snapshot.costs, view)
     show_table(made)
-    show_ranks(snapshot, view)
+    show_ranks(snapshot, made)
     failed = snapshot.jobs[snapshot.jobs["status"] == "failed"]
     if not failed.empty:
         with st.expander("Failed jobs"):
@@ -90,12 +90,10 @@ def show_table(made: board.Board) -> None:
         st.html(pieces.nothing("No method matches these choices."))
 
 
-def show_ranks(snapshot: queries.Snapshot, view: board.View) -> None:
+def show_ranks(snapshot: queries.Snapshot, made: board.Board) -> None:
     """Average ranks with their intervals, where two or more methods are complete."""
-    found = board.select(snapshot.datasets, view)
-    ranked = ranking.cells(found, view.shots, view.metric)
-    standing = standings.standings(ranked, ranking.columns(found), view.metric)
-    standing = standing[~standing["transductive"].astype(bool)]  # in a figure they would look comparable
+    # Transductive methods, in one figure with the others, would look comparable.
+    standing = made.standing[~made.standing["transductive"].astype(bool)]
     if standing.empty:
         return
     rows = ranking.rows(snapshot.datasets)

@@ -177,6 +177,24 @@ def test_names_are_no_markdown_where_streamlit_would_read_it(show, folder) -> No
     assert page.segmented_control(key="dataset").set_value(name).run().query_params["dataset"] == name
 
 
+def test_a_dataset_at_another_k_alone_takes_no_average_rank_away(show, folder) -> None:
+    """The table's columns are those of its K; the figure of average ranks is over the same ones."""
+    for model in "ab":
+        folder.record(*folder.plan(model, "d", shots=(2,)), *folder.plan(model, "e", shots=(4,)))
+    page = show(k="2")
+    assert "average rank" in text(page)
+    assert len(page.get("plotly_chart")) == 1
+
+
+@pytest.mark.parametrize("by", ["dataset", "category"])
+def test_differences_are_never_taken_over_two_versions_of_the_data(show, folder, by) -> None:
+    """Three seeds on the data as they were, and three as they are: three pairs."""
+    for data in "12":
+        for model in "ab":
+            folder.record(*folder.plan(model, "d", data=data))
+    assert "3 pairs" in text(show("compare", by=by))
+
+
 def test_nothing_in_common_is_said_and_not_drawn(show, folder) -> None:
     folder.record(*folder.plan("a", "d", seeds=(0,)), *folder.plan("b", "d", seeds=(1,)))
     assert "was scored by all on the same prompts" in text(show("compare"))

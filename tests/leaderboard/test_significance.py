@@ -113,6 +113,24 @@ def test_a_category_of_one_class_counts_in_no_mean() -> None:
     assert bootstrap.mean_draws([normal]) is None
 
 
+def test_a_spread_is_shown_with_the_number_that_it_is_over() -> None:
+    """Three prompt seeds times two training seeds: a band over training seeds is over two means, not six jobs."""
+    cell = {"model": "m", "options": "{}", "method_key": "x", "dataset": "d", "column_key": "c", "shots": 2}
+    jobs = [
+        {**cell, "status": "done", "seed": s, "training_seed": t, "auroc": 0.5 + 0.1 * t}
+        for s in range(3)
+        for t in range(2)
+    ]
+    whole = {**cell, "auroc_mean": 0.55, "auroc_std": 0.05, "n_seeds": 6, "n_planned": 6}
+    for over, n in (("training", 2), ("prompts", 3)):
+        found = spreads.bands(pd.DataFrame([whole]), pd.DataFrame(jobs), "auroc", over)
+        (line,) = spreads.sheet(found, ["x"], str, "auroc", over).rows
+        assert (line[2].n, line[2].complete) == (n, True)
+    partly = spreads.bands(pd.DataFrame([{**whole, "n_planned": 8}]), pd.DataFrame(jobs), "auroc", "prompts")
+    (line,) = spreads.sheet(partly, ["x"], str, "auroc", "prompts").rows
+    assert line[2].text().endswith("(6 of 8)")
+
+
 def wide(methods: int, datasets: int, seed: int = 0) -> pd.DataFrame:
     values = np.random.default_rng(seed).random((methods, datasets)) + np.arange(methods)[:, None] * 0.2
     return pd.DataFrame(values, index=list("abcdefg"[:methods]), columns=[f"d{i}" for i in range(datasets)])
