@@ -86,3 +86,10 @@ def test_they_are_scikit_learns(rows: list[tuple[int, int]]) -> None:
     labels, scores = arrays(rows)
     assert metrics.auroc(labels, scores) == pytest.approx(roc_auc_score(labels, scores), abs=1e-15)
     assert metrics.auprc(labels, scores) == pytest.approx(average_precision_score(labels, scores), abs=1e-15)
+
+
+def test_fpr95_by_hand() -> None:
+    """Anomalous scores 1 to 20: at 2 and above 19 of 20 are found, just enough; two of four normal ones are there."""
+    labels = np.array([1] * 20 + [0] * 4, dtype=np.int8)
+    scores = np.array([*range(1, 21), 0.5, 1.5, 2.5, 30.0])
+    assert metrics.fpr95(labels, scores) == 0.5
