@@ -107,6 +107,7 @@ def test_published_figures_stand_beside_measured_ones() -> None:
     assert cell.versus == pytest.approx(-0.018)
     assert cell.beyond is False  # 2 sqrt(0.02² / 3 + 0.022² / 3) = 0.034
     assert "InCTRL (CVPR 2024)" in cell.words
+    assert ", 3 runs" in cell.words
     assert "https://" in cell.words
     far = make(frame({**near, "auroc_mean": 0.82}), extras=())
     assert [c.beyond for c in far.cells.values() if c.versus is not None] == [True]

@@ -203,3 +203,14 @@ def test_rank_intervals_are_wider_for_those_that_change_places() -> None:
     assert (low[0], high[0]) == (1, 1)
     assert 2 < low[1] < 2.5 < high[1] < 3
     assert np.isnan(significance.rank_interval(ranked[:, :1])).all()
+
+
+def test_the_rank_interval_is_that_of_a_binomial_by_hand() -> None:
+    """Ranks 1 and 2 on twenty datasets each: the mean is 1 + X / 40, X of 40 halves; 14 and 26 cut off 2.5 %."""
+    ranked = np.array([[1.0, 2.0] * 20, [2.0, 1.0] * 20])
+    assert significance.rank_interval(ranked)[0].tolist() == [1 + 14 / 40, 1 + 26 / 40]
+
+
+def test_a_pool_with_a_protocol_missing_has_no_average() -> None:
+    table = pd.DataFrame({"mnist-one-vs-all": [0.8, 0.9], "mnist-multi-class": [0.6, math.nan]}, ["a", "b"])
+    assert np.isnan(significance.by_unit(table)["mnist"]).tolist() == [False, True]
