@@ -279,6 +279,15 @@ def most_maps(wanted: Literal["none", "all"] | Worst) -> int:
     return wanted.worst if isinstance(wanted, Worst) else {"none": 0, "all": ALL_MAPS}[wanted]
 
 
+def spelled_shots(shots: int) -> str:
+    """K as every table and page writes it: a detector that is shown nothing says so.
+
+    >>> spelled_shots(0), spelled_shots(4)
+    ('0 (zero-shot)', '4')
+    """
+    return str(shots or "0 (zero-shot)")
+
+
 class Grid(Frozen):
     """What to run: every combination of the axes is a job.
 

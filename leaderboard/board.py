@@ -13,6 +13,7 @@ from typing import Any
 
 import pandas as pd
 
+from gad.harness.nouns import spelled_shots
 from gad.leaderboard import citations, costcells, ranking, standings
 from gad.leaderboard.boardcells import Board, Cell, Column, Row
 from gad.leaderboard.perframe import per_frame
@@ -169,4 +170,4 @@ def sheet(board: Board) -> Sheet:
         name = " ".join(filter(None, [row.name, f"({row.detail})" if row.detail else "", row.note]))
         cells = (board.cells.get((i, j)) for j in range(len(board.columns)))
         lines.append([name, *(cell.figure if cell else None for cell in cells)])
-    return Sheet(f"{label} at K = {board.shots}", ["method", *names], lines)
+    return Sheet(f"{label} at K = {spelled_shots(board.shots)}", ["method", *names], lines)

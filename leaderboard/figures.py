@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 import plotly.graph_objects as go
 
+from gad.harness.nouns import spelled_shots
 from gad.leaderboard.ranking import METRICS, ROW
 from gad.leaderboard.text import plotly_text
 
@@ -63,13 +64,20 @@ def k_curves(
     ``results`` holds the lines of one (dataset, column key). ``shots`` (the ticks) and ``limits`` (of y)
     are those of all panels.
     """
-    called = names(rows)
+    called, places = names(rows), _places(shots)
     points: dict[RowKey, list[dict[str, Any]]] = {}  # plain: pages draw hundreds of lines
     for line in results.sort_values("shots", kind="stable").to_dict("records"):
         if pd.notna(line[f"{metric}_mean"]):
+            line["shots"] = places[line["shots"]]
             points.setdefault(tuple(line[name] for name in ROW), []).append(line)
     traces = [t for key, own in points.items() for t in _method(own, called[key], looks[key], metric)]
-    return go.Figure({"data": traces, "layout": _layout(shots, limits)})
+    return go.Figure({"data": traces, "layout": _layout(places, limits)})
+
+
+def _places(shots: list[int]) -> dict[int, float]:
+    """Where each K is on the axis, which is logarithmic and has no 0: that stands one step before the rest."""
+    least = min((k for k in shots if k), default=1)
+    return {k: k or least / 2 for k in shots}
 
 
 def _method(points: list[dict[str, Any]], name: str, look: Style, metric: str) -> list[dict[str, Any]]:
@@ -120,8 +128,9 @@ def _band(points: list[dict[str, Any]], look: Style, metric: str) -> dict[str, A
     }
 
 
-def _layout(shots: list[int], limits: tuple[float, float]) -> dict[str, Any]:
-    ticks = {"tickmode": "array", "tickvals": shots, "ticktext": [str(k) for k in shots]}
+def _layout(places: dict[int, float], limits: tuple[float, float]) -> dict[str, Any]:
+    texts = [spelled_shots(k).replace(" ", "<br>") for k in places]
+    ticks = {"tickmode": "array", "tickvals": list(places.values()), "ticktext": texts}
     return {
         "xaxis": {"type": "log", "title": {"text": "K", "standoff": 4}, "showgrid": False, **ticks},
         "yaxis": {"tickformat": ".2f", "nticks": 5, "zeroline": False, "range": limits},

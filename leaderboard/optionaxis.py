@@ -6,6 +6,7 @@ import json
 
 import pandas as pd
 
+from gad.harness.nouns import spelled_shots
 from gad.leaderboard import ablation, ranking
 from gad.leaderboard.perframe import per_frame
 from gad.leaderboard.ranking import METRICS, ROW
@@ -77,7 +78,7 @@ def sheet(cells: pd.DataFrame, averages: pd.DataFrame, reference: str, shots: in
     names += [n for dataset, _ in datasets for n in (dataset, "Δ")]
     label = METRICS[metric].label
     note = f"Δ: difference to {reference}. Domain means are over complete datasets only."
-    return Sheet(f"{label} at K = {shots}", ["variant", *names], lines, note)
+    return Sheet(f"{label} at K = {spelled_shots(shots)}", ["variant", *names], lines, note)
 
 
 def _pair(own: pd.DataFrame, variant: str, reference: str, n: str, planned: str) -> list[Value]:

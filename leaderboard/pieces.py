@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from gad.harness.errors import HarnessError
+from gad.harness.nouns import spelled_shots
 from gad.leaderboard.figures import Style
 from gad.leaderboard.queries import Progress
 from gad.leaderboard.text import escape
@@ -111,8 +112,9 @@ def legend(rows: pd.DataFrame, styles: dict[tuple[str, str, str], Style]) -> str
 def failures(failed: pd.DataFrame) -> str:
     """Failed jobs with what they said. Text only."""
     items = [
-        f"<div><b>{escape(job.model)}</b> on <b>{escape(job.dataset)}</b>, K = {job.shots}, seed {job.seed}: "
-        f"{job.n_failed} of {job.n_parts} parts failed<pre>{escape(job.error or 'no message')}</pre></div>"
+        f"<div><b>{escape(job.model)}</b> on <b>{escape(job.dataset)}</b>, K = {spelled_shots(job.shots)}, "
+        f"seed {job.seed}: {job.n_failed} of {job.n_parts} parts failed"
+        f"<pre>{escape(job.error or 'no message')}</pre></div>"
         for job in failed.head(FAILURES_SHOWN).itertuples()
     ]
     if len(failed) > FAILURES_SHOWN:
@@ -124,7 +126,7 @@ def tracebacks(failed: pd.DataFrame) -> str:
     """Failed parts with what they said, their traceback and last output. Text only."""
     items = []
     for part in failed.head(FAILURES_SHOWN).itertuples():
-        where = f"{part.model} on {part.dataset}/{part.category}, K = {part.shots}, seed {part.seed}"
+        where = f"{part.model} on {part.dataset}/{part.category}, K = {spelled_shots(part.shots)}, seed {part.seed}"
         more = "\n".join(filter(None, [part.traceback, part.output and f"last output:\n{part.output}"]))
         story = (
             f"<details><summary>traceback and output</summary><pre>{escape(more)}</pre></details>"

@@ -11,6 +11,7 @@ from typing import Any
 
 import pandas as pd
 
+from gad.harness.nouns import spelled_shots
 from gad.leaderboard.ranking import COLUMN, METRICS, ROW
 from gad.leaderboard.sheet import Figure, Sheet, Value
 
@@ -59,7 +60,10 @@ def sheet(
     ]
     label = METRICS[metric].label
     return Sheet(
-        f"{label} by K", ["dataset", "method", *(f"K = {k}" for k in shots)], lines, f"± over {over}."
+        f"{label} by K",
+        ["dataset", "method", *(f"K = {spelled_shots(k)}" for k in shots)],
+        lines,
+        f"± over {over}.",
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import groupby
 from urllib.parse import urlencode
 
+from gad.harness.nouns import spelled_shots
 from gad.leaderboard.board import Board, Cell, Column, Row
 from gad.leaderboard.ranking import METRICS
 from gad.leaderboard.text import escape
@@ -14,7 +15,7 @@ DIRECTIONS = {True: "higher is better", False: "lower is better"}
 
 def table(board: Board) -> str:
     """The results table of a board. Cells of datasets lead to what they are made of."""
-    label = f"{METRICS[board.metric].label} at K = {board.shots}"
+    label = f"{METRICS[board.metric].label} at K = {spelled_shots(board.shots)}"
     firsts = _firsts(board.columns)
     body = "".join(_row(board, i, row, firsts) for i, row in enumerate(board.rows))
     return (

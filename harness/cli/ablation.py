@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gad.harness.cli.common import print_json, print_table
+from gad.harness.nouns import spelled_shots
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -93,7 +94,7 @@ def _print(
         ]
         for variant in dict.fromkeys(cells["variant"])
     ]
-    title = f"{METRICS[metric]} at K = {shots}" + (f" ({differing})" if differing else "")
+    title = f"{METRICS[metric]} at K = {spelled_shots(shots)}" + (f" ({differing})" if differing else "")
     print_table(["variant", *heads], table, title=title)
 
 

@@ -185,7 +185,8 @@ def _print_plan(made: Plan, summary: dict[str, Any], cost: Estimate, missing: li
     from gad.harness.cli import estimating
 
     aside = ("reasons", "missing", "estimate", "feature_bytes", "free_bytes")
-    rows = [[name, str(value)] for name, value in summary.items() if name not in aside]
+    called = {"zero_shot_jobs": "jobs of K = 0 (zero-shot)"}
+    rows = [[called.get(name, name), str(value)] for name, value in summary.items() if name not in aside]
     needed, free = (plandisk.gigabytes(summary[name]) for name in ("feature_bytes", "free_bytes"))
     rows.append(["features to keep", f"{needed} ({free} are free)"])
     if made.count("new"):
@@ -201,10 +202,13 @@ def _print_plan(made: Plan, summary: dict[str, Any], cost: Estimate, missing: li
 
 
 def _summary(made: Plan, images: int, trainings: int, missing: list[Lack]) -> dict[str, Any]:
-    """``invalid`` are all that cannot run now, also those that wait for what is missing."""
+    """``invalid`` are all that cannot run now, also those that wait for what is missing; ``zero_shot_jobs``,
+    those of K = 0, are left out where there are none."""
     invalid = [job for job in made.jobs if job.invalid]
+    zero_shot = sum(job.shots == 0 for job in made.jobs)
     return {
         "jobs": len(made.jobs),
+        **({"zero_shot_jobs": zero_shot} if zero_shot else {}),
         "parts": len(made.parts()) + sum(len(job.parts) for job in invalid),
         "done": made.count("done"),
         "failed": made.count("failed"),

@@ -8,6 +8,7 @@ from typing import Any
 
 from gad.harness.cli.common import print_json, print_table
 from gad.harness.cli.shown import mean_and_std, seeds, varying_options, with_options
+from gad.harness.nouns import spelled_shots
 
 PIXEL = {"pixel AUROC": "pixel_auroc", "pixel AUPRC": "pixel_auprc", "AUPRO": "pixel_aupro"}
 
@@ -30,7 +31,7 @@ def pixel(results: Path, as_json: bool) -> None:
         [
             row["model"] + names[row["model"], row["options"]],
             row["dataset"],
-            str(row["shots"]),
+            spelled_shots(row["shots"]),
             *(mean_and_std(row[f"{name}_mean"], row[f"{name}_std"]) for name in PIXEL.values()),
             seeds(row),
         ]
@@ -52,7 +53,7 @@ def costs(results: Path, as_json: bool) -> None:
         [
             row["model"] + names[row["model"], row["options"]],
             row["dataset"],
-            str(row["shots"]),
+            spelled_shots(row["shots"]),
             _milliseconds(row["warm_seconds"]),
             _milliseconds(row["cold_seconds"]),
             "-" if row["parameters"] is None else f"{row['parameters'] / 1e6:.1f}",

@@ -24,6 +24,7 @@ from gad.harness.cli.common import (
     print_table,
 )
 from gad.harness.cli.shown import mean_and_std, seeds, varying_options, with_options
+from gad.harness.nouns import spelled_shots
 
 database = typer.Typer(no_args_is_help=True, help="The result database.", rich_markup_mode=None)
 
@@ -89,7 +90,7 @@ def results(
     else:
         skipped = ("options", "method_key", "column_key", "last_run", "protocol")
         columns = [c for c in rows[0] if c not in skipped and not _without_pixels(rows, c)]
-        print_table(columns, [[_cell(row[c]) for c in columns] for row in rows])
+        print_table(columns, [[_cell(c, row[c]) for c in columns] for row in rows])
 
 
 def _go_together(
@@ -133,7 +134,7 @@ def print_results(results: Path, methods: set[str] | None = None) -> None:
                 + (" (transductive)" if row["transductive"] else "")
                 + (f" [{row['note']}]" if row["note"] else ""),
                 row["dataset"] + (f" (test limited to {row['test_images']})" if row["test_images"] else ""),
-                str(row["shots"] or "0 (zero-shot)"),
+                spelled_shots(row["shots"]),
                 mean_and_std(row["auroc_mean"], row["auroc_std"]),
                 mean_and_std(row["auprc_mean"], row["auprc_std"]),
                 seeds(row),
@@ -152,9 +153,11 @@ def print_halved(parts: list[dict[str, Any]]) -> None:
         )
 
 
-def _cell(value: Any) -> str:
+def _cell(column: str, value: Any) -> str:
     if value is None:
         return "-"
+    if column == "shots":
+        return spelled_shots(value)
     return f"{value:.4f}" if isinstance(value, float) else str(value)
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from gad.harness.nouns import spelled_shots
 from gad.leaderboard import ablation, choices, figures, optionaxis, pieces, queries, ranking, shell
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def show(_: Folders, snapshot: queries.Snapshot) -> None:
         )
         variants = variants[variants["family"] == family]
         own = found[found["method_key"].isin(set(variants["method_key"]))]
-        shots = choices.one("k", "K", sorted(int(k) for k in own["shots"].unique()))
+        shots = choices.one("k", "K", sorted(int(k) for k in own["shots"].unique()), spelled_shots)
         metric = choices.one("metric", "Metric", ranking.available(found), figures.label)
         names = list(variants["variant"])
         reference = choices.one(
@@ -45,7 +46,7 @@ def show(_: Folders, snapshot: queries.Snapshot) -> None:
     cells = ablation.cells(found, variants, shots, metric)
     averages = ablation.averages(cells, metric)
     if reference not in set(cells["variant"]):
-        st.html(pieces.nothing(f"{reference} has no result at K = {shots}."))
+        st.html(pieces.nothing(f"{reference} has no result at K = {spelled_shots(shots)}."))
         return
     shell.show_sheet(
         optionaxis.sheet(cells, averages, reference, shots, metric), f"ablation-{axis}-{metric}-k{shots}"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import streamlit as st
 
+from gad.harness.nouns import spelled_shots
 from gad.leaderboard import (
     bootstrap,
     choices,
@@ -35,7 +36,7 @@ def show(folders: Folders, snapshot: queries.Snapshot) -> None:
     found = ranking.current_versions(snapshot.datasets)
     known = methods.of(snapshot.datasets, found)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        shots = choices.one("k", "K", sorted(int(k) for k in found["shots"].unique()))
+        shots = choices.one("k", "K", sorted(int(k) for k in found["shots"].unique()), spelled_shots)
         metric = choices.one("metric", "Metric", ranking.available(found), figures.label)
         reference = choices.one("reference", "Reference", known.keys, known.spell)
         by = choices.one("by", "Differences by", list(comparison.BY))

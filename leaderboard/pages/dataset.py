@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 import streamlit as st
 
+from gad.harness.nouns import spelled_shots
 from gad.leaderboard import (
     choices,
     curvefigures,
@@ -43,7 +44,7 @@ def show(folders: Folders, snapshot: queries.Snapshot) -> None:
         method = choices.one("method", "Method", known.keys, known.spell)
         jobs = snapshot.jobs[(snapshot.jobs["dataset"] == dataset) & (snapshot.jobs["column_key"] == column)]
         own = jobs[jobs["method_key"] == method]
-        shots = choices.one("k", "K", sorted(int(k) for k in own["shots"].unique()))
+        shots = choices.one("k", "K", sorted(int(k) for k in own["shots"].unique()), spelled_shots)
         metric = choices.one("metric", "Metric", ranking.available(found), figures.label)
     own, jobs = own[own["shots"] == shots], jobs[jobs["shots"] == shots]
     lines = details.categories(folders.results, jobs["job_id"].tolist())

@@ -10,6 +10,7 @@ import pandas as pd
 import streamlit as st
 
 from gad.harness.errors import UsageError
+from gad.harness.nouns import spelled_shots
 from gad.harness.store import jobdiff
 from gad.leaderboard import choices, details, figures, jobwords, pieces, queries, shell, trainingcurves
 from gad.leaderboard.sheet import Sheet
@@ -57,6 +58,7 @@ def summary(job: Any, planned: Any) -> str:
     link = escape(f"dataset?{urlencode({**asked, 'seed': seed}, errors='replace')}")
     return (
         f'<div class="gad gad-figures"><span><small>status</small><b>{escape(job.status)}</b></span>{shown}'
+        f"<span><small>K</small><b>{spelled_shots(int(job.shots))}</b></span>"
         f"<span><small>parts</small><b>{job.n_done} of {job.n_parts}</b></span></div>"
         f'<div class="gad"><p class="muted">{escape(planned.name)}, first asked for by run '
         f"{escape(planned.first_run)}, "

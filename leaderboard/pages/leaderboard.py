@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from gad.harness.nouns import spelled_shots
 from gad.leaderboard import board, choices, figures, pieces, queries, ranking, shell, table
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def choose(snapshot: queries.Snapshot) -> board.View:
     found = snapshot.datasets
     columns = ranking.columns(found)
     with st.container(horizontal=True, vertical_alignment="top", gap="medium"):
-        shots = choices.one("k", "K", sorted(int(k) for k in found["shots"].unique()))
+        shots = choices.one("k", "K", sorted(int(k) for k in found["shots"].unique()), spelled_shots)
         metric = choices.one("metric", "Metric", ranking.available(found), figures.label)
         protocol = choices.one("protocol", "Datasets", [board.ALL, *dict.fromkeys(columns["protocol"])])
         variants = choices.one(

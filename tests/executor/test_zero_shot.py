@@ -16,6 +16,7 @@ from PIL import Image
 from safetensors.torch import load_file
 from support import Bench
 
+from gad.harness.cli import looking
 from gad.models.backbones.weights import TINY
 from gad.models.inctrl import heads_file
 from gad.models.inctrl.info import INFO, Options
@@ -43,13 +44,21 @@ def target(tmp_path: Path) -> Path:
     return tmp_path / "target"
 
 
-def test_the_text_prior_alone(bench: Bench, submit: Callable[..., str], target: Path, tmp_path: Path) -> None:
+def test_the_text_prior_alone(
+    bench: Bench,
+    submit: Callable[..., str],
+    target: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     heads = tmp_path / "T.safetensors"
     header = heads_file.Header(
         options=Options(components="T"), auxiliary="none", shots=0, training_seed=10, encoder=""
     )
     heads_file.save(heads, {}, (64, 128, 3, 128), header)
     submit(GRID.format(heads=heads, target=target))
+    plan = bench.json("plan", "--grid", bench.grid(GRID.format(heads=heads, target=target)))
+    assert (plan["jobs"], plan["zero_shot_jobs"]) == (4, 2)
 
     write_checkpoint(tmp_path / "c.pyth", load_file(TINY / "tiny.safetensors"), "tiny")
     config = json.loads((TINY / "config.json").read_text())
@@ -68,7 +77,10 @@ def test_the_text_prior_alone(bench: Bench, submit: Callable[..., str], target: 
     assert found["winclip", 2] != pytest.approx(expected, abs=1e-3)
 
     assert {row["shots"]: row["zero_shot"] for row in bench.json("results")} == {0: True, 2: False}
-    assert bench.run("results").stdout.count("0 (zero-shot)") == 2
+    capsys.readouterr()
+    for layout in (None, looking.Layout.costs):
+        looking.results(bench.results, layout=layout)
+        assert capsys.readouterr().out.count("0 (zero-shot)") == 2, layout
     # The same by itself; no prompts are needed.
     alone = bench.here(
         *("score", "--model", "winclip", "--backbone", "tiny", "--class-name", "nut", "--shots", "0"),

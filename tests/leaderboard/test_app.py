@@ -198,3 +198,19 @@ def test_differences_are_never_taken_over_two_versions_of_the_data(show, folder,
 def test_nothing_in_common_is_said_and_not_drawn(show, folder) -> None:
     folder.record(*folder.plan("a", "d", seeds=(0,)), *folder.plan("b", "d", seeds=(1,)))
     assert "was scored by all on the same prompts" in text(show("compare"))
+
+
+def test_k_0_is_called_zero_shot_wherever_it_is_shown(show, folder) -> None:
+    jobs = [
+        *folder.plan("a", "d", shots=(0, 2), seeds=(0,)),
+        *folder.plan("b", "d", shots=(0, 2), seeds=(0,)),
+    ]
+    folder.record(*jobs)
+    page = show(k="0")
+    assert page.segmented_control(key="k").options == ["0 (zero-shot)", "2"]
+    assert "AUROC at K = 0 (zero-shot)" in text(page)
+    assert "K = 0 (zero-shot)" in text(show("shots"))
+    for name in ("compare", "dataset"):
+        assert "0 (zero-shot)" in show(name, k="0").segmented_control(key="k").options
+    zero = next(job for job in jobs if job.shots == 0)
+    assert "<small>K</small><b>0 (zero-shot)</b>" in text(show("job", job=zero.job_id))

@@ -98,14 +98,16 @@ def test_status_line() -> None:
 
 @pytest.mark.parametrize("metric", ["auroc", "fpr95"])
 def test_curves_have_a_tick_for_each_k(folder, metric: str) -> None:
-    folder.record(*folder.plan(HOSTILE.replace("\ud800", ""), "d", shots=(1, 2, 8)))
+    """K = 0 too, which a logarithmic axis has no place for: one step before the least."""
+    folder.record(*folder.plan(HOSTILE.replace("\ud800", ""), "d", shots=(0, 1, 2, 8)))
     found = queries.load(folder.path).datasets
     rows = ranking.rows(found)
     limits = figures.shared_range(found, metric)
     figure = figures.k_curves(
-        found, rows, figures.styles(rows), metric=metric, shots=[1, 2, 8], limits=limits
+        found, rows, figures.styles(rows), metric=metric, shots=[0, 1, 2, 8], limits=limits
     )
-    assert list(figure.layout.xaxis.tickvals) == [1, 2, 8]
+    assert list(figure.layout.xaxis.tickvals) == list(figure.data[-1].x) == [0.5, 1, 2, 8]
+    assert list(figure.layout.xaxis.ticktext) == ["0<br>(zero-shot)", "1", "2", "8"]
     assert "<" not in figure.data[-1].name
     line = figure.data[-1]
     assert list(line.y) == found.sort_values("shots")[f"{metric}_mean"].tolist()
