@@ -13,6 +13,9 @@ import torch
 from PIL import Image
 from support import Bench
 
+from gad.harness.errors import DataError
+from gad.harness.executor import released_prompts
+
 GRID = "models: [pixel-knn]\ndatasets: [./parts]\nshots: [1, 2]\n"
 
 
@@ -151,8 +154,13 @@ def released(bench: Bench, nuts: list[torch.Tensor]) -> tuple[str, ...]:
 def test_released_tensors_are_traced_to_their_images(bench: Bench, cluster: str) -> None:
     whole = bench.folder / "parts/nut/train/good"
     (whole / "009.png").write_bytes((whole / "003.png").read_bytes())
+    (bench.folder / "parts/nut/test/good/008.png").write_bytes((whole / "001.png").read_bytes())
     said = bench.here(*released(bench, tensors(bench, NUTS))).stderr
-    assert "warning: nut: prompt 1 is nut/train/good/003.png; nut/train/good/009.png looks the same" in said
+    for line in (
+        "nut: prompt 1 is nut/train/good/003.png; the train image nut/train/good/009.png looks the same\n",
+        "nut: prompt 2 is nut/train/good/001.png; the test image nut/test/good/008.png looks the same, a leak\n",
+    ):
+        assert f"warning: {line}" in said
     bench.run("submit", "--grid", bench.grid(GRID + "prompts: {./parts: set.json}\n"), "--address", cluster)
     assert drawn(bench) == {
         ("bolt", 1, 0): BOLTS[:1],
@@ -167,13 +175,24 @@ def test_a_leak_and_strange_tensors_are_refused(bench: Bench) -> None:
     assert "prompt 2 is the test image nut/test/good/001.png" in leak.stderr
     strange = bench.here(*released(bench, [torch.zeros(3, 240, 240), *tensors(bench, NUTS[:1])]), code=1)
     assert "prompt 1 is none of the 9 images of this category" in strange.stderr
-    assert (
-        "holds 1 prompts, and K = 2" in bench.here(*released(bench, tensors(bench, NUTS[:1])), code=1).stderr
-    )
-    assert (
-        "is not a list of tensors"
-        in bench.here(*released(bench, [torch.zeros(3, 24, 24)] * 2), code=1).stderr
-    )
+    twice = bench.here(*released(bench, tensors(bench, NUTS[:1] * 2)), code=1)
+    assert "prompt 2 is nut/train/good/003.png, and so is prompt 1" in twice.stderr
+
+
+@pytest.mark.parametrize(
+    ("held", "said"),
+    [
+        (lambda good: good[:1], "holds 1 prompts, and K = 2"),
+        (torch.stack, "is not a list of tensors 3x240x240: it holds tensor 2x3x240x240"),
+        (lambda good: [good[0], 1], "it holds a list of tensor 3x240x240, int"),
+    ],
+)
+def test_files_of_another_form_are_refused(tmp_path: Path, held: Any, said: str) -> None:
+    torch.save(held([torch.zeros(3, 240, 240)] * 2), tmp_path / "nut.pt")
+    with pytest.raises(DataError, match=said):
+        released_prompts._read(tmp_path / "nut.pt", 2)
+    with pytest.raises(DataError, match=r"there is no .*bolt.pt; the folder holds nut.pt"):
+        released_prompts._read(tmp_path / "bolt.pt", 2)
 
 
 class Bomb:
