@@ -69,8 +69,9 @@ def _validated(info: ModelInfo, chosen: dict[str, Any]) -> Any:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         name = ".".join(map(str, first["loc"]))
+        where = f"option {name} of {info.name}" if name else f"options of {info.name}"
         raise UsageError(
-            f"option {name} of {info.name}: {first['msg']}",
+            f"{where}: {first['msg'].removeprefix('Value error, ')}",
             fix=f"`harness models show {info.name}` shows the defaults.",
         ) from error
 

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from gad.harness.executor.single import Answer, Single
 
 
+SOME_OBJECT = "object"
+
+
 def score(
     images: Annotated[list[Path], typer.Argument(help="Images to judge, or folders of them.")],
     model: Annotated[str, typer.Option(help="A detector (`harness models list`).")],
@@ -24,7 +27,7 @@ def score(
         list[Path] | None,
         typer.Option(help="Normal images, or a folder of them; may be given several times."),
     ] = None,
-    class_name: Annotated[str, typer.Option(help="What text prompts call the object.")] = "object",
+    class_name: Annotated[str, typer.Option(help="What text prompts call the object.")] = SOME_OBJECT,
     shots: Annotated[
         int | None,
         typer.Option(min=0, help="K: use the first K of the prompts, in name order (0: text alone)."),
@@ -47,6 +50,8 @@ def score(
     asked = _single(model, option or [], backbone, class_name, checkpoint, cache, threads)
     shown = _first(listed(prompts or [], "--prompts"), shots, asked)
     asked = asked.model_copy(update={"prompts": tuple(shown), "maps": maps is not None})
+    if class_name == SOME_OBJECT and getattr(asked.wanted, "text", False):
+        print(f"texts say {SOME_OBJECT!r}; --class-name says what the images show", file=sys.stderr)
     if checkpoint is not None:
         asked = asked.model_copy(update={"arrays": _weights(asked, checkpoint)})
     unreadable = 0
@@ -76,7 +81,7 @@ def _single(
     from gad.harness import registry
     from gad.harness.errors import UsageError
     from gad.harness.executor.single import Single
-    from gad.harness.executor.trainings import header
+    from gad.harness.executor.trainings import CHECKPOINT, header
 
     info, said = registry.load().find(model).info, {}
     if info.trained and checkpoint is None:
@@ -89,7 +94,13 @@ def _single(
         if not info.trained:
             raise UsageError(f"{model} is not trained", fix="Leave --checkpoint away.")
         if not checkpoint.is_file():
-            raise UsageError(f"there is no checkpoint {checkpoint}", fix="Check the path.")
+            inside = checkpoint / CHECKPOINT
+            raise UsageError(
+                f"{checkpoint} is a folder, not a checkpoint"
+                if checkpoint.is_dir()
+                else f"there is no checkpoint {checkpoint}",
+                fix=f"Name the file in it: {inside}" if inside.is_file() else "Check the path.",
+            )
         if checkpoint.suffix == ".safetensors":
             said = header(checkpoint)
             if said["model"] != model:
@@ -127,7 +138,9 @@ def _first(prompts: list[Path], shots: int | None, asked: Single) -> list[Path]:
             f"--prompts has {len(prompts)} image(s), and K = {wanted}",
             fix="Give more normal images, or a smaller K.",
         )
-    if wanted < len(prompts):
+    if not wanted:
+        print("K = 0: zero-shot, by texts alone", file=sys.stderr)
+    elif wanted < len(prompts):
         names = ", ".join(printable(path.name) for path in prompts[:wanted])
         print(f"prompts: the first {wanted} of {len(prompts)}: {names}", file=sys.stderr)
     return prompts[:wanted]

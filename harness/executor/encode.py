@@ -67,10 +67,10 @@ class Encoding:
     rows: Rows | None = None
 
 
-def encode(unit: EncodeUnit, cache: Path, threads: int, device: str = "cpu") -> Encoding:
+def encode(unit: EncodeUnit, cache: Path, threads: int, device: str = "cpu", least: int = BATCH) -> Encoding:
     """Encode what the feature store lacks of a chunk, and put it there if the chunk is to be kept.
 
-    Texts are always kept.
+    Texts are always kept. ``least``: see :func:`filled_up`; below BATCH for a handful of images alone.
     """
     wanted = unit.input
     assert isinstance(wanted, FeatureInput)
@@ -90,13 +90,14 @@ def encode(unit: EncodeUnit, cache: Path, threads: int, device: str = "cpu") -> 
     seconds.decode = time.perf_counter() - started
     good = [row for row, sample in enumerate(chosen) if sample.digest not in errors]
     names = [chosen[row].digest for row in good]
-    found = _batches(encoder, pixels[good], wanted, [name for name in streams if lacking[name]], seconds)
+    asked = [name for name in streams if lacking[name]]
+    found = _batches(encoder, pixels[good], wanted, asked, seconds, least)
     _texts(encoder, store, key, unit.names)
     if not unit.keep:
         try:
             together = _together(store, streams, digests, names, found, errors)
         except MissingFeatures:  # a damaged shard was set aside: now its rows are known to be missing
-            return encode(unit, cache, threads, device)
+            return encode(unit, cache, threads, device, least)
         return Encoding(key, look, encoder.parameters, errors, len(good), seconds, together)
     for name, encoded in found.items():
         rows = [row for row, digest in enumerate(names) if digest in lacking[name]]
@@ -144,6 +145,7 @@ def _batches(
     wanted: FeatureInput,
     names: list[str],
     seconds: Seconds,
+    least: int,
 ) -> Rows:
     """Encode in batches of one size, so that an image gets the same bits whatever is encoded with it.
 
@@ -154,7 +156,8 @@ def _batches(
     found: dict[str, list[NDArray[Any]]] = {}
     for start in range(0, len(pixels), BATCH):
         batch = pixels[start : start + BATCH]
-        filled = np.concatenate([batch, np.zeros((BATCH - len(batch), *batch.shape[1:]), np.uint8)])
+        blank = filled_up(len(batch), least) - len(batch)
+        filled = np.concatenate([batch, np.zeros((blank, *batch.shape[1:]), np.uint8)])
         both: Rows = {}
         if streams or "class" in names:
             began = time.perf_counter()
@@ -169,6 +172,17 @@ def _batches(
         for name, rows in both.items():
             found.setdefault(name, []).append(rows[: len(batch)])
     return {name: np.concatenate(rows) for name, rows in found.items() if name in names}
+
+
+def filled_up(count: int, least: int) -> int:
+    """How many images a batch of ``count`` is filled up to: a power of two from ``least`` to BATCH.
+
+    Products of few rows may be summed up in another order, so grids fill every batch to BATCH.
+
+    >>> [filled_up(count, 16) for count in (1, 8, 17, 32)], filled_up(1, BATCH)
+    ([16, 16, 32, 32], 32)
+    """
+    return max(least, 1 << (count - 1).bit_length())
 
 
 def _texts(encoder: Encoder, store: FeatureStore, key: str, names: Iterable[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -62,20 +63,22 @@ def read(
 
     Raises ModelError for one that does not fit the model or was trained on another encoder.
     """
-    if checkpoint.suffix == ".safetensors":
-        from safetensors.numpy import load_file
-
-        said = trainings.header(checkpoint)
-        fits(checkpoint, {"encoder": said["encoder"], "encoder_digest": ""}, wanted, threads)
-        return load_file(checkpoint), int(said["shots"])
-    if not info.importer:
+    if info.importer:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of torch, about strange files; errors say what is wrong
+            found: Given = load(info.importer)(checkpoint, wanted.backbone, options)
+        fits(checkpoint, {"encoder": found.encoder, "encoder_digest": found.encoder_digest}, wanted, threads)
+        return found.arrays, found.shots
+    if checkpoint.suffix != ".safetensors":
         raise ModelError(
             f"{checkpoint} is no .safetensors file, and {info.name} reads no others",
             fix="Name a checkpoint that `harness train` wrote.",
         )
-    found: Given = load(info.importer)(checkpoint, wanted.backbone, options)
-    fits(checkpoint, {"encoder": found.encoder, "encoder_digest": found.encoder_digest}, wanted, threads)
-    return found.arrays, found.shots
+    from safetensors.numpy import load_file
+
+    said = trainings.header(checkpoint)
+    fits(checkpoint, {"encoder": said["encoder"], "encoder_digest": ""}, wanted, threads)
+    return load_file(checkpoint), int(said["shots"])
 
 
 def backbone_digest(wanted: FeatureInput, threads: int) -> str:

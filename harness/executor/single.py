@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import tempfile
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gad.harness.adapter import Context, Features
-from gad.harness.errors import DataError, ModelError
+from gad.harness.errors import DataError, HarnessError, ModelError
 from gad.harness.executor.child import batches_for, features_in, load
 from gad.harness.executor.decode import pixels_of
 from gad.harness.executor.encode import encode, encoder_of, open_store, torch_threads
@@ -29,7 +30,12 @@ from gad.harness.units import SLICE, EncodeUnit, PlannedPart, ScoreUnit
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from gad.harness.executor.encode import Rows
+
 CATEGORY = "given"
+# A handful of images is filled up to so many. The bits are those of a grid's batches of 32 with every encoder
+# that was tried (from 12 images on with tiny, from 2 with ViT-B-16-plus-240 and with CNNs and ViTs of timm).
+FEW = 16
 
 
 @dataclass(frozen=True)
@@ -91,22 +97,38 @@ def _sample(path: Path) -> Sample | Answer:
     return Sample(id=path.name, path=place, label=0, split="test", category=CATEGORY, digest=digest)
 
 
+@contextmanager
+def _named(info: ModelInfo) -> Iterator[None]:
+    """Errors of an adapter's own code in words, as a grid records them."""
+    try:
+        yield
+    except HarnessError:
+        raise
+    except Exception as error:
+        raise ModelError(
+            f"{info.name} failed: {type(error).__name__}: {error}",
+            fix="`harness --debug score ...` shows where.",
+        ) from error
+
+
 class _Look:
     """One adapter that has seen its prompts, and how queries get to it."""
 
     def __init__(self, single: Single) -> None:
         self.single = single
         context = Context(category=CATEGORY, text=single.text, seed=0, maps=single.maps)
-        self.adapter = load(single.info.adapter)(single.options, context)
-        if single.arrays is not None:
-            self.adapter.load(single.arrays)
+        with _named(single.info):
+            self.adapter = load(single.info.adapter)(single.options, context)
+            if single.arrays is not None:
+                self.adapter.load(single.arrays)
 
     def _scored(self, samples: tuple[Sample, ...], queries: Any) -> Iterator[Answer]:
         """Answers of readable samples, in canonical batches."""
         info = self.single.info
         for first, last in batches_for(info, len(samples), info.batch_size):
             batch = queries.rows(first, last) if isinstance(queries, Features) else queries[first:last]
-            scored = checked(self.adapter.score(batch), last - first)
+            with _named(info):
+                scored = checked(self.adapter.score(batch), last - first)
             for row, sample in enumerate(samples[first:last]):
                 value = float(scored.scores[row])
                 if not np.isfinite(value):
@@ -132,7 +154,8 @@ class _Pixels(_Look):
         assert isinstance(single.wanted, ImageInput)
         pixels, errors = pixels_of(prompts, Path("/"), single.wanted)
         _refuse(errors)
-        self.adapter.prepare(_read_only(pixels))
+        with _named(single.info):
+            self.adapter.prepare(_read_only(pixels))
 
     def answers(self, samples: tuple[Sample, ...]) -> Iterator[Answer]:
         pixels, errors = pixels_of(samples, Path("/"), self.single.wanted)
@@ -142,13 +165,15 @@ class _Pixels(_Look):
 
 
 class _Features(_Look):
-    """Nothing but texts is kept in the cache: the images are few, and may be seen once."""
+    """Nothing but texts is kept in the cache: the images are few, and may be seen once.
+
+    The prompts are encoded along with the first images: one batch does for a handful of both.
+    """
 
     def __init__(self, single: Single, prompts: tuple[Sample, ...]) -> None:
         super().__init__(single)
-        self.key, errors, self.given = self._encoded(prompts)
-        _refuse(errors)
         self.prompts, self.prepared = prompts, False
+        self.given: dict[str, Any] | None = None  # the prompts' rows
 
     def _encoded(self, samples: tuple[Sample, ...]) -> tuple[str, dict[str, str], dict[str, Any]]:
         distinct = tuple({sample.digest: sample for sample in samples}.values())
@@ -161,17 +186,22 @@ class _Features(_Look):
             names=(self.single.text,) if self.single.wanted.text else (),
             keep=False,
         )
-        done = encode(unit, self.single.cache, self.single.threads)
+        done = encode(unit, self.single.cache, self.single.threads, least=FEW)
         return done.key, done.errors, {s.digest: (done.rows, row) for row, s in enumerate(distinct)}
 
     def answers(self, samples: tuple[Sample, ...]) -> Iterator[Answer]:
-        _, errors, given = self._encoded(samples)
+        new = self.prompts if self.given is None else ()
+        self.key, errors, given = self._encoded((*new, *samples))
+        if self.given is None:
+            _refuse({s.digest: errors[s.digest] for s in self.prompts if s.digest in errors})
+            self.given = {s.digest: _alone(*given[s.digest]) for s in self.prompts}
         good = tuple(sample for sample in samples if sample.digest not in errors)
         if not good:
             return self._merged(samples, errors, iter(()))
         prompts, queries = self._features(good, {**given, **self.given})
         if not self.prepared:
-            self.adapter.prepare(prompts)
+            with _named(self.single.info):
+                self.adapter.prepare(prompts)
             self.prepared = True
         return self._merged(samples, errors, self._scored(good, queries))
 
@@ -212,6 +242,11 @@ def seen(path: Path, single: Single) -> NDArray[np.uint8]:
         wanted = encoder_of(wanted, single.threads).input
     pixels, _ = pixels_of([sample], Path("/"), wanted)
     return pixels[0]
+
+
+def _alone(rows: Rows, row: int) -> tuple[Rows, int]:
+    """One image's rows without those that were encoded along with it."""
+    return {name: found[row : row + 1].copy() for name, found in rows.items()}, 0
 
 
 def _refuse(errors: dict[str, str]) -> None:

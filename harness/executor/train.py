@@ -29,7 +29,7 @@ def train(unit: TrainUnit, order: Order, store: FeatureStore, encoder: str, erro
         try:
             story = train_into(folder, unit, info, order.limits, order.threads, store, encoder, errors)
         except ModelError as error:
-            return str(error)
+            return "\n".join([str(error), *getattr(error, "__notes__", ())])
         trainings.keep(Path(order.cache), unit.unit_id, folder / trainings.CHECKPOINT, story)
     return ""
 
@@ -47,11 +47,11 @@ def train_into(
     """Train in a process of its own; the checkpoint and those after each epoch go into ``folder``.
 
     Returns the training's story: what was trained on what, the loss of every step, seconds. Raises
-    ModelError with what went wrong.
+    ModelError with what went wrong; where in the adapter's code is a note to it.
     """
     unreadable = [errors[sample.digest] for sample in unit.samples if sample.digest in errors]
     if unreadable:
-        raise ModelError(f"{unreadable[0]} (in the auxiliary set {unit.dataset})")
+        raise ModelError(f"auxiliary set {unit.dataset}: {unreadable[0]}")
     assert isinstance(unit.input, FeatureInput)
     header = {**trainings.header_for(unit, encoder), "backbone_digest": backbone_digest(unit.input, threads)}
     message = {
@@ -73,7 +73,10 @@ def train_into(
     finally:
         child.close()
     if "error" in reply:
-        raise ModelError(f"{reply['error_type']}: {reply['error']}\n{reply['traceback'][-2000:]}")
+        kind = "" if reply["error_type"] == ModelError.__name__ else f"{reply['error_type']}: "
+        failed = ModelError(f"{kind}{reply['error']}")
+        failed.add_note(reply["traceback"][-2000:])
+        raise failed
     return {**header, "losses": reply["losses"], "seconds": reply["seconds"]}
 
 

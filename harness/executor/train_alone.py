@@ -41,7 +41,8 @@ def train_alone(
     OUT/training.json                    the loss of every step, seconds, what was trained on
     OUT/epochs/epoch-001.safetensors ... after each epoch, of models that have epochs
 
-    Returns the story that is in training.json. UsageError if ``out`` is not empty, ModelError if training fails.
+    Returns the story that is in training.json. UsageError if ``out`` is a file or not empty, ModelError if
+    training fails.
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         said = "is not empty" if out.is_dir() else "is a file"

@@ -20,9 +20,10 @@ from gad.harness.cli.exporting import export
 from gad.harness.cli.score import score
 from gad.harness.cli.train import train
 from gad.harness.errors import ModelError, UsageError
-from gad.harness.executor import encode, given
+from gad.harness.executor import encode, given, single
 from gad.harness.methods import input_of
 from gad.harness.nouns import FeatureInput, ModelChoice
+from gad.models.backbones.clip import ClipEncoder
 from gad.models.backbones.weights import TINY, frozen_digest
 
 SMALL = "ViT-S-32-alt"
@@ -138,16 +139,60 @@ def test_weights_that_were_trained_on_features_from_a_gpu(home: Path) -> None:
         given.fits(home, {"encoder": key[::-1], "encoder_digest": ""}, wanted, 1)
 
 
+def test_a_handful_of_images_is_one_small_batch_with_the_bits_of_a_full_one(
+    home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two prompts and two photos; nothing of them is in the cache."""
+    sizes: list[int] = []
+    whole = ClipEncoder.images
+
+    def counted(self: ClipEncoder, pixels: Any, *rest: Any, **named: Any) -> Any:
+        sizes.append(len(pixels))
+        return whole(self, pixels, *rest, **named)
+
+    monkeypatch.setattr(ClipEncoder, "images", counted)
+    said = []
+    for few in (single.FEW, encode.BATCH):
+        monkeypatch.setattr(single, "FEW", few)
+        capsys.readouterr()
+        asked(home)
+        said.append(capsys.readouterr().out)
+    assert sizes == [16, 32]
+    assert said[0] == said[1]
+
+
 def test_what_does_not_fit(home: Path, tmp_path: Path) -> None:
     torch.manual_seed(0)
     torch.save(open_clip.create_model(SMALL, pretrained=None).state_dict(), tmp_path / "other.pt")
     with pytest.raises(ModelError, match="was trained on another encoder than ViT-S-32-alt"):
         asked(home, backbone=f"{SMALL}:{tmp_path / 'other.pt'}")
+    for option, found in (
+        ("components=TP", "TPI and residual subtract, not TP"),
+        ("residual=concat", "not TPI and"),
+    ):
+        with pytest.raises(ModelError, match=f"was trained with components .*{found}"):
+            asked(home, option=[option])
+    with pytest.raises(
+        UsageError, match=r"first is a folder, not a checkpoint\nName the file in it: .*first/ch"
+    ):
+        asked(home, checkpoint=home / "first")
     with pytest.raises(UsageError, match="inctrl needs at least 1 normal image"):
         asked(home, prompts=None, shots=None)
     with pytest.raises(UsageError, match=r"--prompts has 3 image\(s\), and K = 4"):
         asked(home, shots=4)
     with pytest.raises(UsageError, match="winclip is not trained"):
         asked(home, model="winclip")
+    with pytest.raises(ModelError) as few:
+        train(
+            model="inctrl",
+            auxiliary=str(home / "helper"),
+            shots=5,
+            out=tmp_path / "out",
+            backbone="tiny",
+            data=home / "data",
+            cache=home / "cache",
+        )
+    assert str(few.value).startswith("auxiliary category bolt has 5 normal samples; 5 prompts")
+    assert "Traceback" not in str(few.value)
     with pytest.raises(UsageError, match="inctrl needs at least 1 prompts; K = 0"):
         train(model="inctrl", auxiliary=str(home / "helper"), shots=0, out=tmp_path / "out", backbone="tiny")
