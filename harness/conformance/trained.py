@@ -11,7 +11,7 @@ from gad.harness.errors import ModelError
 from gad.harness.executor import trainings
 from gad.harness.executor.encode import encode, open_store, torch_threads
 from gad.harness.executor.score import in_memory
-from gad.harness.executor.train import train_into
+from gad.harness.executor.train import train_into, with_notes
 from gad.harness.ids import canonical
 from gad.harness.nouns import Limits
 from gad.harness.units import EncodeUnit, TrainUnit
@@ -53,7 +53,7 @@ def train(subject: Subject, shots: int, *, again: str = "") -> str:
                 encoded.errors,
             )
         except ModelError as error:
-            raise CheckFailed(f"training failed: {error}") from error
+            raise CheckFailed(f"training failed: {with_notes(error)}") from error
         trainings.keep(subject.cache, name, folder / trainings.CHECKPOINT, story)
     return name
 

@@ -29,9 +29,14 @@ def train(unit: TrainUnit, order: Order, store: FeatureStore, encoder: str, erro
         try:
             story = train_into(folder, unit, info, order.limits, order.threads, store, encoder, errors)
         except ModelError as error:
-            return "\n".join([str(error), *getattr(error, "__notes__", ())])
+            return with_notes(error)
         trainings.keep(Path(order.cache), unit.unit_id, folder / trainings.CHECKPOINT, story)
     return ""
+
+
+def with_notes(error: Exception) -> str:
+    """What an error says, and where in an adapter's code it was raised."""
+    return "\n".join([str(error), *getattr(error, "__notes__", ())])
 
 
 def train_into(
