@@ -120,8 +120,8 @@ def part_id(
     )
 
 
-def samples_digest(rows: Iterable[tuple[str, str, int, str]]) -> str:
-    """Digest of (sample id, content digest, label, defect) rows, in the order given."""
+def samples_digest(rows: Iterable[tuple[str | int, ...]]) -> str:
+    """Digest of (sample id, content digest, label, defect[, mask digest]) rows, in the order given."""
     running = hashlib.sha256()
     for row in rows:
         running.update(canonical(list(row)))

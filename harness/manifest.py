@@ -125,7 +125,10 @@ def summarise(samples: Sequence[Sample], texts: dict[str, str]) -> tuple[Categor
 
 
 def test_digest(tests: Iterable[Sample]) -> str:
-    return samples_digest((s.id, s.digest, s.label, s.defect) for s in tests)
+    """Of all that the scores and metrics of a test split come from: masks too, where there are some."""
+    return samples_digest(
+        (s.id, s.digest, s.label, s.defect, *([s.mask_digest] * bool(s.mask))) for s in tests
+    )
 
 
 test_digest.__test__ = False  # type: ignore[attr-defined]  # its name is not a test's

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gad.harness import ids
+from gad.harness import ids, manifest
+from gad.harness.nouns import Sample
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "ids.json"
 
@@ -41,6 +42,15 @@ def test_golden_ids() -> None:
     assert ids.job_id(**JOB) == golden["job"]
     assert ids.column_key(**COLUMN) == golden["column"]
     assert ids.method_key({"model": "pixel-knn", "options": {"size": 32}}) == golden["method"]
+
+
+def test_a_mask_that_changes_makes_other_queries() -> None:
+    """Pixel metrics come from masks; where there are none, the digest is that of the four fields alone."""
+    plain = Sample(id="a.png", path="a.png", label=1, split="test", category="c", digest="00", defect="cut")
+    first, other = (plain.model_copy(update={"mask": "a.bmp", "mask_digest": mask}) for mask in ("1", "2"))
+    digests = [manifest.test_digest([sample]) for sample in (plain, first, other)]
+    assert len(set(digests)) == 3
+    assert digests[0] == hashlib.sha256(b'["a.png","00",1,"cut"]\n').hexdigest()
 
 
 def test_an_id_is_a_sha256_of_canonical_json() -> None:
