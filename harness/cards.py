@@ -6,7 +6,9 @@ import inspect
 import math
 from typing import TYPE_CHECKING, Any
 
-from gad.harness.nouns import FeatureInput, ImageInput, ModelInfo
+from pydantic import BaseModel
+
+from gad.harness.nouns import FeatureInput, Frozen, ImageInput, ModelInfo
 
 if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
@@ -44,7 +46,7 @@ def needs(info: ModelInfo) -> str:
         return f"not known under default options ({type(error).__name__})"
     found = []
     if isinstance(wanted, FeatureInput):
-        found.append("a CLIP" if wanted.text or wanted.windows else "an encoder")
+        found.append("a CLIP" if wanted.text or wanted.windows or wanted.text_tower else "an encoder")
     elif not isinstance(wanted, ImageInput):
         return f"not known ({type(wanted).__name__})"
     if info.trained:
@@ -53,8 +55,12 @@ def needs(info: ModelInfo) -> str:
 
 
 def about_options(info: ModelInfo) -> str:
-    """What the options' class says of itself, or empty."""
-    return inspect.cleandoc(vars(info.options).get("__doc__") or "")
+    """What the options' class says of itself, after what a class says that it adds to; or empty."""
+    own = [kind for kind in reversed(info.options.__mro__) if issubclass(kind, BaseModel)]
+    said = [
+        inspect.cleandoc(vars(kind).get("__doc__") or "") for kind in own if kind not in (BaseModel, Frozen)
+    ]
+    return "\n".join(filter(None, said))
 
 
 def kind(option: FieldInfo) -> str:

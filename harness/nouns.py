@@ -133,7 +133,8 @@ class FeatureInput(Frozen):
     """Features of a frozen encoder as an adapter wants them; class tokens always come.
 
     ``layers`` are blocks (1-indexed, or counted from the end: -1 is the last; empty: InCTRL's, at 7/12, 9/12
-    and 11/12 of the depth), or the stages of a CNN (empty: 2 and 3).
+    and 11/12 of the depth), or the stages of a CNN (empty: ``stages`` if there are any, or else 2
+    and 3).
     ``tokens``: the patch tokens of those blocks. ``nearest``: each query patch's distance to the nearest
     prompt patch, for those blocks, computed once for all detectors. ``text``: the normal and anomalous
     text embeddings of the category. ``windows``: window sizes s, for the class output of the encoder on
@@ -151,6 +152,7 @@ class FeatureInput(Frozen):
     kind: Literal["features"] = "features"
     backbone: str
     layers: tuple[int, ...] = ()
+    stages: tuple[int, ...] = Field(default=(), exclude_if=lambda value: value == ())
     tokens: bool = False
     nearest: bool = False
     text: bool = False

@@ -80,11 +80,6 @@ def _timm(spec: BackboneSpec) -> Described:
     )
 
 
-def layers_or_stages(backbone: str, layers: tuple[int, ...], stages: tuple[int, ...]) -> tuple[int, ...]:
-    """The ``layers`` that are asked for; if none are, the ``stages`` of a CNN, and a ViT's default (none)."""
-    return layers or (stages if describe(backbone).kind == "stages" else ())
-
-
 def resolve(wanted: FeatureInput) -> FeatureInput:
     """An input with everything spelled out: the image size, the layers (default: the encoder's), the weights.
 
@@ -105,7 +100,8 @@ def resolve(wanted: FeatureInput) -> FeatureInput:
             f"{wanted.backbone} has no norm after its last stage, and tokens are wanted after that",
             fix="Name a ViT.",
         )
-    asked = wanted.layers or known.layers
+    stages = wanted.stages if known.kind == "stages" else ()
+    asked = wanted.layers or stages or known.layers
     if wrong := [layer for layer in asked if not 1 <= abs(layer) <= known.depth]:
         raise ModelError(
             f"layers {wrong} do not exist: {wanted.backbone} has {known.kind} 1 to {known.depth}",
@@ -128,6 +124,7 @@ def resolve(wanted: FeatureInput) -> FeatureInput:
         update={
             "size": known.image_size,
             "layers": layers,
+            "stages": (),
             "weights": known.weights,
             "preprocessing": known.preprocessing,
         }

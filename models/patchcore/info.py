@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from gad.harness.nouns import FeatureInput, Frozen, ModelInfo
+from gad.harness.nouns import FeatureInput, ModelInfo
+from gad.models.wide_resnet import BACKBONE, LICENCE, CnnOptions
 
 
-class Options(Frozen):
-    """``backbone``: a CLIP, or a CNN or ViT of timm (empty: the grid's). ``layers``: stages of a CNN (empty:
-    2 and 3, the paper's) or blocks of a ViT (empty: those at 7/12, 9/12 and 11/12 of the depth)."""
-
-    backbone: str = ""
-    layers: tuple[int, ...] = ()
+class Options(CnnOptions):
+    """The paper's layers are stages 2 and 3."""
 
 
 def inputs(options: Options) -> FeatureInput:
-    return FeatureInput(backbone=options.backbone, layers=options.layers, tokens=True)
+    return FeatureInput(backbone=options.backbone, layers=options.layers, stages=(2, 3), tokens=True)
 
 
 INFO = ModelInfo(
@@ -25,7 +22,7 @@ INFO = ModelInfo(
     options=Options,
     inputs=inputs,
     paper="Roth et al., Towards Total Recall in Industrial Anomaly Detection, CVPR 2022, arXiv 2106.08265",
-    licence="needs the weights of its backbone",
-    default_backbone="ViT-B-16-plus-240:laion400m_e32",
+    licence=LICENCE,
+    default_backbone=BACKBONE,
     batch_size=32,
 )

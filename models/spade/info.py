@@ -4,27 +4,19 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from gad.harness.nouns import FeatureInput, Frozen, ModelInfo
+from gad.harness.nouns import FeatureInput, ModelInfo
+from gad.models.wide_resnet import BACKBONE, LICENCE, CnnOptions
 
-STAGES = (1, 2, 3)
 
+class Options(CnnOptions):
+    """``neighbours``: prompts that a score is averaged over, at most (the paper's 50). The layers are those of the
+    map: the paper's stages 1 to 3."""
 
-class Options(Frozen):
-    """``backbone``: a CNN or ViT of timm, or a CLIP; the paper's is WideResNet-50-2 (with torchvision's first
-    weights, as in the public re-implementations). ``layers``: of the map (empty: stages 1 to 3 of a CNN, the
-    paper's; blocks at 7/12, 9/12 and 11/12 of a ViT). ``neighbours``: prompts that a score is averaged over, at
-    most (the paper's 50)."""
-
-    backbone: str = ""
-    layers: tuple[int, ...] = ()
     neighbours: int = Field(default=50, ge=1, le=100_000)
 
 
 def inputs(options: Options) -> FeatureInput:
-    from gad.models.backbones.describe import layers_or_stages
-
-    layers = layers_or_stages(options.backbone, options.layers, STAGES)
-    return FeatureInput(backbone=options.backbone, layers=layers, tokens=True)
+    return FeatureInput(backbone=options.backbone, layers=options.layers, stages=(1, 2, 3), tokens=True)
 
 
 INFO = ModelInfo(
@@ -35,8 +27,8 @@ INFO = ModelInfo(
     options=Options,
     inputs=inputs,
     paper="Cohen and Hoshen, Sub-Image Anomaly Detection with Deep Pyramid Correspondences, arXiv 2005.02357",
-    licence="needs the weights of its backbone (timm's wide_resnet50_2.tv_in1k: BSD-3-Clause)",
+    licence=LICENCE,
     shares=("gad.models.feature_maps",),
-    default_backbone="timm:wide_resnet50_2.tv_in1k",
+    default_backbone=BACKBONE,
     batch_size=16,
 )
