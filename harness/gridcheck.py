@@ -13,6 +13,7 @@ from gad.harness.gridnames import Known, Names, same_place, text
 from gad.harness.gridproblems import Problems, below, quoted
 from gad.harness.gridtree import Broken, Entries, Items, Leaf, Tree, shown
 from gad.harness.nouns import Grid, Limits, ModelChoice, Precision, Resize, Worst
+from gad.models.backbones.spec import placed
 
 KEYS = tuple(Grid.model_fields)
 REQUIRED = ("models", "datasets", "shots")
@@ -187,7 +188,8 @@ class _Check:
 
     def _backbone(self) -> str | None:
         tree = self._get("backbone")
-        return None if tree is None else text(tree, "backbone", "the name of a backbone", self.problems)
+        name = None if tree is None else text(tree, "backbone", "the name of a backbone", self.problems)
+        return name and placed(name, self.names.folder)
 
     def _one_of(self, key: str, names: tuple[str, ...], noun: str) -> str | None:
         tree = self._get(key)

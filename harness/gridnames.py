@@ -13,6 +13,7 @@ from gad.harness.errors import did_you_mean
 from gad.harness.gridproblems import Problems, below, quoted
 from gad.harness.gridtree import Broken, Entries, Items, Leaf, Tree, shown
 from gad.harness.nouns import DatasetInfo, ModelChoice, ModelInfo
+from gad.models.backbones.spec import placed
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,11 @@ class Names:
         if info is None:
             return None
         made = gridoptions.check(info.options, options, path, self.problems, noun="option")
-        return None if made is None else ModelChoice(name=info.name, options=made)
+        if made is None:
+            return None
+        if isinstance(made.get("backbone"), str):  # detectors run in folders of their own
+            made["backbone"] = placed(made["backbone"], self.folder)
+        return ModelChoice(name=info.name, options=made)
 
     def target(self, tree: Tree, path: str) -> str | None:
         """A dataset to test on."""

@@ -19,11 +19,13 @@ def chosen_model(
     from gad.harness.errors import UsageError
     from gad.harness.methods import input_of
     from gad.harness.nouns import ModelChoice
+    from gad.models.backbones.spec import placed
 
     found = registry.load().find(model)
     info, chosen = found.info, {**(base or {}), **options_of(found.info, option)}
     if "backbone" in info.options.model_fields:
-        chosen["backbone"] = backbone or chosen.get("backbone") or info.default_backbone
+        named = str(backbone or chosen.get("backbone") or info.default_backbone)
+        chosen["backbone"] = placed(named, Path())  # trainings run in folders of their own
     elif backbone:
         raise UsageError(
             f"{model} looks at images themselves and has no backbone", fix="Leave --backbone away."

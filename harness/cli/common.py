@@ -28,7 +28,7 @@ GridName = Annotated[
     typer.Option(
         "--grid",
         "-g",
-        help="A grid file, or a grid that ships (demo, paper, ablation, ablation-bundled, mnist).",
+        help="A grid file, or a grid that ships (demo, methods, paper, ablation, ablation-bundled, mnist).",
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="JSON alone on standard output.")]

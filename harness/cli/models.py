@@ -1,4 +1,4 @@
-"""`harness models list` and `show`; `new` and `check` are in :mod:`gad.harness.cli.kit`."""
+"""`harness models list` and `show`; the other verbs have files of their own."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gad.harness.cli import kit
+from gad.harness.cli import generating, kit
 from gad.harness.cli.common import AsJson, print_json, print_table, printable
 
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, help="The detectors that can be run.", rich_markup_mode=None)
 app.command("new")(kit.new)
 app.command("check")(kit.check)
+app.command("generate")(generating.generate)
 
 
 @app.callback()

@@ -1,6 +1,6 @@
 """Weights drawn from a seed, for tests of the path that features take: they know nothing of any image.
 
-    python -m gad.models.backbones.generated timm:resnet18 resnet18.safetensors --seed 0
+    harness models generate timm:resnet18 resnet18.safetensors
 
 The file says in its metadata that it was generated. Every method that looks through it carries that into
 its key, its results are marked wherever they are shown, and they are never ranked.
@@ -8,7 +8,6 @@ its key, its results are marked wherever they are shown, and they are never rank
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +25,14 @@ def write(backbone: str, path: Path, seed: int = 0) -> None:
     from safetensors.torch import save_file
 
     if path.suffix != ".safetensors":
-        raise ModelError(f"{path}: generated weights are marked, and only a .safetensors file can be")
+        raise ModelError(
+            f"{path}: generated weights are marked, and only a .safetensors file can be",
+            fix="Name a file that ends in .safetensors.",
+        )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         state = _network(backbone).state_dict()
+    path.parent.mkdir(parents=True, exist_ok=True)
     save_file(
         {name: value.contiguous().clone() for name, value in state.items()},
         path,
@@ -47,12 +50,3 @@ def _network(backbone: str) -> Any:
     if open_clip.get_model_config(backbone) is None:
         raise ModelError(f"unknown open_clip architecture {backbone!r}")
     return open_clip.create_model(backbone, pretrained=None, load_weights=False)
-
-
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description="Weights drawn from a seed, marked as such.")
-    parser.add_argument("backbone", help="timm:NAME, or an open_clip architecture")
-    parser.add_argument("path", type=Path, help="a .safetensors file")
-    parser.add_argument("--seed", type=int, default=0)
-    given = parser.parse_args()
-    write(given.backbone, given.path, given.seed)

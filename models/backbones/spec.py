@@ -10,6 +10,7 @@ timm:vit_small_patch14_dinov2@448      the same network on images of 448 pixels 
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Literal
 
@@ -61,6 +62,15 @@ def parse(text: str) -> BackboneSpec:
     is_file = "/" in source or source.startswith((".", "~")) or Path(source).suffix in WEIGHT_SUFFIXES
     where = {"file": str(Path(source).expanduser())} if is_file else {"tag": source}
     return BackboneSpec(family="timm" if timm else "open_clip", name=name, size=int(size or 0), **where)
+
+
+def placed(text: str, folder: Path) -> str:
+    """The same name with the path of its file made absolute, from ``folder``; what is no name is left as it is."""
+    try:
+        spec = parse(text)
+    except UsageError:
+        return text
+    return str(spec.model_copy(update={"file": os.path.abspath(folder / spec.file)})) if spec.file else text
 
 
 LARGEST = 4096
