@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from gad.harness import gridoptions
-from gad.harness.errors import did_you_mean
+from gad.harness.errors import HarnessError, did_you_mean
 from gad.harness.gridproblems import Problems, below, quoted
 from gad.harness.gridtree import Broken, Entries, Items, Leaf, Tree, shown
 from gad.harness.nouns import DatasetInfo, ModelChoice, ModelInfo
@@ -86,10 +86,15 @@ class Names:
 
     def _info(self, tree: Tree, path: str) -> ModelInfo | None:
         name = text(tree, path, "the name of a model", self.problems)
-        if name is not None and name not in self.known.models:
-            hint = self.known.hint("model", name)
-            self.problems.add(tree.line, path, f"unknown model {quoted(name)}", hint)
-        return self.known.models.get(name or "")
+        try:
+            return None if name is None else self.known.models[name]
+        except KeyError:
+            self.problems.add(
+                tree.line, path, f"unknown model {quoted(str(name))}", self.known.hint("model", name)
+            )
+        except HarnessError as error:  # of a family whose library is not there, or has no such model
+            self.problems.add(tree.line, path, error.message, f" {error.fix}" if error.fix else "")
+        return None
 
     def _choice(self, info: ModelInfo | None, options: Entries, path: str) -> ModelChoice | None:
         if info is None:

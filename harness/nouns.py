@@ -202,7 +202,8 @@ class ModelInfo(Frozen):
     trained.
 
     ``shares`` names modules outside its package that its scores depend on, beside those that make features:
-    their code is part of the method, like the model's own. ``shots_count`` says what K counts: the prompts
+    their code is part of the method, like the model's own; of the installed packages that ``distributions`` names
+    the version is. ``shots_count`` says what K counts: the prompts
     that a detector is shown, or images of the auxiliary set (then it looks at no prompt).
     """
 
@@ -222,6 +223,7 @@ class ModelInfo(Frozen):
     importer: str = ""
     exporter: str = ""
     shares: tuple[str, ...] = ()
+    distributions: tuple[str, ...] = ()
     shots_count: Literal["prompts", "auxiliary"] = "prompts"
     default_backbone: str = ""
     batch_size: int = Field(default=64, ge=1)
@@ -232,6 +234,21 @@ class ModelInfo(Frozen):
             return self.min_shots
         made = options if isinstance(options, self.options) else self.options.model_validate(options)
         return 0 if self.zero_shot(made) else self.min_shots
+
+
+class Family(Frozen):
+    """Models of another library, each called ``PREFIX:NAME``. Registered in the entry-point group
+    ``gad.families``; attributes of the module that it is in are its models' cards, by NAME.
+
+    ``names()`` is empty where the library is not installed; ``info(NAME)`` gives a card, or raises a HarnessError that
+    says what to do. ``extra`` is the command that installs the library.
+    """
+
+    prefix: str
+    summary: str
+    names: Callable[[], tuple[str, ...]]
+    info: Callable[[str], ModelInfo]
+    extra: str = ""
 
 
 class ModelChoice(Frozen):

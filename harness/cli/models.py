@@ -49,6 +49,10 @@ def list_models(as_json: AsJson = False) -> None:
                 for row in rows
             ],
         )
+    for prefix, relatives in found.families.items():
+        names = relatives.family.names()
+        there = f": {', '.join(names)}" if names else f", which is not installed: {relatives.family.extra}"
+        print(f"{prefix}:NAME is {relatives.family.summary}{there}", file=sys.stderr)
     for name, reason in found.broken.items():
         print(printable(f"model {name} cannot be loaded: {reason}"), file=sys.stderr)
 

@@ -20,7 +20,7 @@ def models(given: str, known: Registry) -> list[tuple[Model, str]]:
     A registered name comes before a folder of that name. UsageError for what is neither, ModelError for a
     package that cannot be loaded.
     """
-    if given in known.models or given in known.broken:
+    if known.knows(given):
         return [(known.find(given), "")]
     folder = Path(given).resolve()
     if folder.is_dir():

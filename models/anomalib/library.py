@@ -1,0 +1,93 @@
+"""anomalib itself, imported where a model runs; and a model of it with the weights that its options name."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import warnings
+from collections.abc import Iterator
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+import timm
+
+from gad.harness.errors import HarnessError, ModelError
+from gad.models.backbones import weights
+from gad.models.backbones.spec import BackboneSpec, parse
+
+if TYPE_CHECKING:
+    from gad.models.anomalib.info import BridgeOptions
+
+
+def models() -> ModuleType:
+    """``anomalib.models``, quietly: what it and Lightning have to say at import is not for users of a harness."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import anomalib.models
+    for name in ("anomalib", "lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    return anomalib.models
+
+
+def build(options: BridgeOptions) -> tuple[Any, bool]:
+    """A model that is not fitted yet, and whether its maps cover the whole image.
+
+    Raises ModelError when it cannot be made of these options, or its weights are not to be had.
+    """
+    kind = getattr(models(), options.MODEL)
+    given = {name: value for name, value in options if name in options.GIVEN and not _left_out(options, name)}
+    given = {name: list(value) if isinstance(value, tuple) else value for name, value in given.items()}
+    spec = parse(given["backbone"]) if str(given.get("backbone")).startswith("timm:") else None
+    if spec:
+        given["backbone"] = spec.name
+    # The default processor is the class's own; another side has to be asked for.
+    processor: Any = True
+    if options.side != options.SIDE:
+        processor = kind.configure_pre_processor(image_size=(options.side, options.side))
+    try:
+        with pretrained(spec), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            model = kind(
+                **given, pre_processor=processor, post_processor=False, evaluator=False, visualizer=False
+            )
+    except HarnessError:
+        raise
+    except Exception as error:  # what a constructor raises is its author's
+        raise ModelError(
+            f"anomalib:{options.MODEL} cannot be made of these options: {type(error).__name__}: {error}",
+            fix=f"`harness models show anomalib:{options.MODEL}` shows them.",
+        ) from error
+    return model, "CenterCrop" not in repr(getattr(model.pre_processor, "transform", None))
+
+
+def _left_out(options: BridgeOptions, name: str) -> bool:
+    """Whether an option has a default that is anomalib's own business."""
+    return getattr(options, name) is None
+
+
+@contextlib.contextmanager
+def pretrained(spec: BackboneSpec | None) -> Iterator[None]:
+    """While a model is made, timm's pretrained weights are those of ``spec``'s file; or timm's own, which are
+    fetched if they are in no cache: ModelError where that fails."""
+    original = timm.create_model
+
+    def create(model_name: str, pretrained: bool = False, **rest: Any) -> Any:
+        if not pretrained:
+            return original(model_name, pretrained=False, **rest)
+        if spec and spec.file and model_name == spec.name:
+            rest["pretrained_cfg_overlay"] = {"state_dict": weights.read(spec)}
+        try:
+            return original(model_name, pretrained=True, **rest)
+        except Exception as error:  # network, hub, disk and files that do not fit
+            place = spec.file if spec and spec.file else "the local cache, and could not be fetched"
+            raise ModelError(
+                f"weights of timm's {model_name} cannot be read from {place}: "
+                f"{type(error).__name__}: {weights.first_sentence(error)}",
+                fix=f"Name a file with its option backbone: timm:{model_name}:/path/to/weights.",
+            ) from error
+
+    timm.create_model = create
+    try:
+        yield
+    finally:
+        timm.create_model = original
