@@ -86,11 +86,13 @@ class Names:
 
     def _info(self, tree: Tree, path: str) -> ModelInfo | None:
         name = text(tree, path, "the name of a model", self.problems)
+        if name is None:
+            return None
         try:
-            return None if name is None else self.known.models[name]
+            return self.known.models[name]
         except KeyError:
             self.problems.add(
-                tree.line, path, f"unknown model {quoted(str(name))}", self.known.hint("model", name)
+                tree.line, path, f"unknown model {quoted(name)}", self.known.hint("model", name)
             )
         except HarnessError as error:  # of a family whose library is not there, or has no such model
             self.problems.add(tree.line, path, error.message, f" {error.fix}" if error.fix else "")

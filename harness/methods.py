@@ -35,6 +35,8 @@ def method_fields(grid: Grid, model: Model, choice: ModelChoice, wanted: Input |
         marks["generated"] = found
     if model.info.shots_count != "prompts":
         marks["shots_count"] = model.info.shots_count
+    if isinstance(wanted, ImageInput) and (found := _weights(choice)):
+        marks["weights"] = found
     return {
         **marks,
         "model": choice.name,
@@ -48,6 +50,17 @@ def method_fields(grid: Grid, model: Model, choice: ModelChoice, wanted: Input |
         # Only where it is so: keys of all others stand.
         **({"transductive": True} if model.info.transductive else {}),
     }
+
+
+def _weights(choice: ModelChoice) -> str:
+    """Which weights exactly a model that looks at images starts from, or "". Those of features are in its input."""
+    from gad.models.backbones.describe import describe
+
+    backbone = choice.options.get("backbone")
+    try:
+        return describe(backbone).weights if backbone and isinstance(backbone, str) else ""
+    except HarnessError:
+        return ""  # no backbone of ours
 
 
 def _generated(choice: ModelChoice, wanted: Input | None) -> str:

@@ -6,6 +6,7 @@ import contextlib
 import logging
 import warnings
 from collections.abc import Iterator
+from functools import lru_cache
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -65,6 +66,12 @@ def _left_out(options: BridgeOptions, name: str) -> bool:
     return getattr(options, name) is None
 
 
+@lru_cache(maxsize=2)
+def _state(spec: BackboneSpec) -> dict[str, Any]:
+    """A file's weights; a process that runs many parts reads them once."""
+    return weights.read(spec)
+
+
 @contextlib.contextmanager
 def pretrained(spec: BackboneSpec | None) -> Iterator[None]:
     """While a model is made, timm's pretrained weights are those of ``spec``'s file; or timm's own, which are
@@ -75,7 +82,7 @@ def pretrained(spec: BackboneSpec | None) -> Iterator[None]:
         if not pretrained:
             return original(model_name, pretrained=False, **rest)
         if spec and spec.file and model_name == spec.name:
-            rest["pretrained_cfg_overlay"] = {"state_dict": weights.read(spec)}
+            rest["pretrained_cfg_overlay"] = {"state_dict": dict(_state(spec))}  # timm takes from it
         try:
             return original(model_name, pretrained=True, **rest)
         except Exception as error:  # network, hub, disk and files that do not fit
