@@ -92,6 +92,15 @@ def cells(results: pd.DataFrame, rows: pd.DataFrame, shots: int, metric: str) ->
     return found.sort_values(["row", "column"]).drop(columns=["row", "column"]).reset_index(drop=True)
 
 
+def labels(found: pd.DataFrame) -> dict[str, str]:
+    """What each variant among some :func:`cells` is called in a table: with a mark where its weights are generated."""
+    drawn = set(found.loc[found["generated"], "variant"])
+    return {
+        name: f"{name} [generated weights]" if name in drawn else name
+        for name in dict.fromkeys(found["variant"])
+    }
+
+
 def domain(protocol: str) -> str:
     """The paper's domain of a protocol; one that it does not have stands for itself."""
     return DOMAINS.get(protocol, protocol)

@@ -67,8 +67,8 @@ def sheet(cells: pd.DataFrame, averages: pd.DataFrame, reference: str, shots: in
     columns = [(d, averages[averages["domain"] == d]) for d in dict.fromkeys(averages["domain"])]
     datasets = [(d, cells[cells["dataset"] == d]) for d in dict.fromkeys(cells["dataset"])]
     lines: list[list[Value]] = []
-    for variant in dict.fromkeys(cells["variant"]):
-        line: list[Value] = [variant]
+    for variant, label in ablation.labels(cells).items():
+        line: list[Value] = [label]
         for _, own in columns:
             line += _pair(own, variant, reference, "n", "of")
         for _, own in datasets:
@@ -76,9 +76,9 @@ def sheet(cells: pd.DataFrame, averages: pd.DataFrame, reference: str, shots: in
         lines.append(line)
     names = [n for domain, _ in columns for n in (f"{domain} (mean)", "Δ")]
     names += [n for dataset, _ in datasets for n in (dataset, "Δ")]
-    label = METRICS[metric].label
+    title = f"{METRICS[metric].label} at K = {spelled_shots(shots)}"
     note = f"Δ: difference to {reference}. Domain means are over complete datasets only."
-    return Sheet(f"{label} at K = {spelled_shots(shots)}", ["variant", *names], lines, note)
+    return Sheet(title, ["variant", *names], lines, note)
 
 
 def _pair(own: pd.DataFrame, variant: str, reference: str, n: str, planned: str) -> list[Value]:

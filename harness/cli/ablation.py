@@ -81,6 +81,8 @@ def _print(
     _: str, shots: int, metric: str, cells: pd.DataFrame, averages: pd.DataFrame, differing: str
 ) -> None:
     """Datasets first, each under its domain, then the domains' averages."""
+    from gad.leaderboard import ablation
+
     datasets = cells.drop_duplicates(["domain", "dataset"])[["domain", "dataset"]].to_numpy().tolist()
     domains = list(dict.fromkeys(domain for domain, _ in datasets))
     at = {(c.variant, c.dataset): _value(c.mean, c.complete, c.n, c.planned) for c in cells.itertuples()}
@@ -88,11 +90,11 @@ def _print(
     heads = [f"{dataset} ({domain})" for domain, dataset in datasets] + [f"avg {d}" for d in domains]
     table = [
         [
-            variant,
+            label,
             *(at.get((variant, dataset), "-") for _, dataset in datasets),
             *(of.get((variant, domain), "-") for domain in domains),
         ]
-        for variant in dict.fromkeys(cells["variant"])
+        for variant, label in ablation.labels(cells).items()
     ]
     title = f"{METRICS[metric]} at K = {spelled_shots(shots)}" + (f" ({differing})" if differing else "")
     print_table(["variant", *heads], table, title=title)

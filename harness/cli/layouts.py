@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from gad.harness.cli.common import print_json, print_table
-from gad.harness.cli.shown import mean_and_std, seeds, varying_options, with_options
+from gad.harness.cli.shown import called, mean_and_std, seeds, varying_options, with_options
 from gad.harness.nouns import spelled_shots
 
 PIXEL = {"pixel AUROC": "pixel_auroc", "pixel AUPRC": "pixel_auprc", "AUPRO": "pixel_aupro"}
@@ -29,7 +29,7 @@ def pixel(results: Path, as_json: bool) -> None:
     names = varying_options(rows)
     table = [
         [
-            row["model"] + names[row["model"], row["options"]],
+            called(row, names),
             row["dataset"],
             spelled_shots(row["shots"]),
             *(mean_and_std(row[f"{name}_mean"], row[f"{name}_std"]) for name in PIXEL.values()),
@@ -51,7 +51,7 @@ def costs(results: Path, as_json: bool) -> None:
     names = varying_options(rows)
     table = [
         [
-            row["model"] + names[row["model"], row["options"]],
+            called(row, names),
             row["dataset"],
             spelled_shots(row["shots"]),
             _milliseconds(row["warm_seconds"]),

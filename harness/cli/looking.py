@@ -23,7 +23,7 @@ from gad.harness.cli.common import (
     print_json,
     print_table,
 )
-from gad.harness.cli.shown import mean_and_std, seeds, varying_options, with_options
+from gad.harness.cli.shown import called, mean_and_std, seeds, varying_options, with_options
 from gad.harness.nouns import spelled_shots
 
 database = typer.Typer(no_args_is_help=True, help="The result database.", rich_markup_mode=None)
@@ -129,10 +129,7 @@ def print_results(results: Path, methods: set[str] | None = None) -> None:
     for row in rows:
         table.append(
             [
-                row["model"]
-                + names[row["model"], row["options"]]
-                + (" (transductive)" if row["transductive"] else "")
-                + (f" [{row['note']}]" if row["note"] else ""),
+                called(row, names),
                 row["dataset"] + (f" (test limited to {row['test_images']})" if row["test_images"] else ""),
                 spelled_shots(row["shots"]),
                 mean_and_std(row["auroc_mean"], row["auroc_std"]),

@@ -37,6 +37,14 @@ def varying_options(rows: list[dict[str, Any]]) -> dict[tuple[str, str], str]:
     return found
 
 
+def called(row: dict[str, Any], names: Mapping[tuple[str, str], str]) -> str:
+    """A row's method as every table calls it: its model, the options that tell it apart (``names``, from
+    :func:`varying_options`), and what has to be said of it wherever its numbers stand."""
+    apart = " (transductive)" if row.get("transductive") else ""
+    note = f" [{row['note']}]" if row.get("note") else ""
+    return row["model"] + names[row["model"], row["options"]] + apart + note
+
+
 def mean_and_std(mean: float | None, std: float | None) -> str:
     """As in `0.912 ± 0.004`; a dash for what is not there."""
     if mean is None:

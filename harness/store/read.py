@@ -238,10 +238,12 @@ def lacking(results_folder: Path, grid: Grid) -> dict[str, str]:
 def costs(results_folder: Path) -> list[dict[str, Any]]:
     """What each method costs on each dataset, by K: seconds an image (``warm_seconds``: its features are
     there; ``cold_seconds``: with decoding and encoding, None where that was not seen), ``parameters``,
-    ``peak_memory_mb``, ``threads``, and how many parts and images that is taken from."""
+    ``peak_memory_mb``, ``threads``, and how many parts and images that is taken from. Marked as :func:`results`."""
     with connect(results_folder) as connection:
         found = "cost_cells" if has_table(connection, "cost_cells") else "dataset_costs"
-        return query(connection, f"FROM {found} ORDER BY model, options, dataset, shots, method_key")
+        rows = query(connection, f"FROM {found} ORDER BY model, options, dataset, shots, method_key")
+        marks = _marks(connection)
+    return [{**row, **marks[row["method_key"]]} for row in rows]
 
 
 def is_current(results_folder: Path) -> bool:

@@ -44,11 +44,17 @@ def read_given(path: Path, backbone: str, options: Options) -> Given:
 def write_released(path: Path, backbone: str, out: Path) -> None:
     """Write the heads of ``path`` (a ``.safetensors`` of ours) with their encoder in the authors' layout.
 
-    Raises ModelError when ``backbone`` is not the encoder that they were trained on, and for the heads of
-    an ablation, which the layout has no place for.
+    Raises ModelError when ``backbone`` is not the encoder that they were trained on or its weights are generated,
+    and for the heads of an ablation, which the layout has no place for.
     """
     from gad.models.backbones import clip
+    from gad.models.backbones.describe import generated
 
+    if generated(backbone):
+        raise ModelError(
+            f"the weights of {backbone} are generated, and the authors' layout has no place to say so",
+            fix="Train on an encoder that was trained itself.",
+        )
     header, state, _ = heads_file.read(path)
     made = (header.options.components, header.options.residual)
     if made != WHOLE:  # some of them have tensors of the same names and shapes

@@ -10,7 +10,7 @@ from encoded import pictures
 from PIL import Image
 from support import Bench
 
-from gad.leaderboard import queries, ranking
+from gad.leaderboard import exports, queries, ranking, sheet
 from gad.models.backbones import generated
 
 pytestmark = pytest.mark.timeout(600)
@@ -67,6 +67,14 @@ def test_all_complete_and_generated_weights_are_marked(
     assert rows["coop"]["note"] == "K counts auxiliary images"
     shown = bench.run("results").stdout
     assert shown.count("generated weights") == len(DRAWN)
+    costs = bench.json("results", "--layout", "costs")
+    assert {row["model"] for row in costs if row["generated"]} == DRAWN
+    assert bench.run("results", "--layout", "costs").stdout.count("generated weights") == len(DRAWN)
+    shown_costs = ("warm_seconds", "cold_seconds", "parameters", "peak_memory_mb")
+    assert [(row["model"], name) for row in costs for name in shown_costs if not row[name]] == []
+    (board,) = exports.boards(bench.results, "auroc", 2).values()
+    for make, _, _ in sheet.FORMATS.values():
+        assert make(board).count("generated weights") == len(DRAWN)
     found = queries.load(bench.results).datasets
     ranks = ranking.cells(found, 2, "auroc").set_index("model")["rank"]
     assert set(ranks.dropna().index) == {"clip-zero-shot", "coop"}

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
+import json
+import os
+import site
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+import venv
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,7 +16,7 @@ from support import Bench
 
 pytestmark = pytest.mark.timeout(300)
 
-GRID = "models: [pixel-knn, my-third-party]\ndatasets: [digits-multi-class]\nshots: [2]\nseeds: [0]\n"
+GRID = "models: [my-third-party]\ndatasets: [digits-multi-class]\nshots: [2]\nseeds: [0]\n"
 BOTH = """
 models:
   - {name: whole, options: {how: below_best}}
@@ -25,33 +28,48 @@ seeds: [0]
 
 
 @pytest.fixture
-def installed(bench: Bench, strangers: Path) -> Iterator[Path]:
-    """The package, as a user makes and installs it; in the folder that the cluster's workers see."""
+def environment(tmp_path: Path) -> Path:
+    """The Python of a new virtual environment, which finds the harness and what it needs in this one."""
+    home = tmp_path / "environment"
+    venv.create(home, with_pip=False)
+    (packages,) = (home / "lib").glob("python*/site-packages")
+    found = "; ".join(f"site.addsitedir({place!r})" for place in site.getsitepackages())
+    (packages / "this.pth").write_text(f"import site; {found}\n")
+    return home / "bin/python"
+
+
+def test_a_package_runs_in_a_grid_and_its_changes_are_noticed(bench: Bench, environment: Path) -> None:
+    """Written by `models new`, installed by pip as anybody would, run by the harness of that environment."""
     bench.run("models", "new", "my_third_party")
-    options = ("--quiet", "--no-deps", "--no-build-isolation", "--no-index", "--target", str(strangers))
-    subprocess.run(
-        [sys.executable, "-m", "pip", "install", *options, str(bench.folder / "my_third_party")], check=True
-    )
-    yield strangers / "my_third_party"
-    for place in strangers.glob("my_third_party*"):
-        shutil.rmtree(place)
+    options = ("--quiet", "--no-deps", "--no-build-isolation", "--no-index")
+    pip = [sys.executable, "-m", "pip", "--python", str(environment), "install", *options]
+    subprocess.run([*pip, str(bench.folder / "my_third_party")], check=True)
 
+    def harness(*arguments: str) -> subprocess.CompletedProcess[str]:
+        program = "from gad.harness.cli.main import run; run()"
+        folders = {"GAD_DATA": str(bench.data), "GAD_RESULTS": str(bench.results)}
+        inherited = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+        return subprocess.run(
+            [environment, "-c", program, *arguments],
+            cwd=bench.folder,
+            env={**inherited, **folders},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
 
-def test_a_package_runs_in_a_grid_and_its_changes_are_noticed(
-    bench: Bench, installed: Path, submit: Callable[..., str]
-) -> None:
-    (row,) = [row for row in bench.json("models", "list") if row["name"] == "my-third-party"]
+    (row,) = [
+        r for r in json.loads(harness("models", "list", "--json").stdout) if r["name"] == "my-third-party"
+    ]
     assert row["package"] == "my-third-party"
-    submit(GRID)
-    jobs = bench.json("results", "--by", "job")
-    assert {(job["model"], job["status"]) for job in jobs} == {
-        ("pixel-knn", "done"),
-        ("my-third-party", "done"),
-    }
-    assert "nothing to do" in submit(GRID)
-    adapter = installed / "adapter.py"
+    grid = bench.grid(GRID)
+    harness("submit", "--grid", grid, "--workers", "1")
+    jobs = json.loads(harness("results", "--by", "job", "--json").stdout)
+    assert [(job["model"], job["status"]) for job in jobs] == [("my-third-party", "done")]
+    assert json.loads(harness("plan", "--grid", grid, "--json").stdout)["new"] == 0
+    (adapter,) = (environment.parents[1] / "lib").glob("python*/site-packages/my_third_party/adapter.py")
     adapter.write_text(adapter.read_text() + "\n# another thought\n")  # the version stays 0.1.0
-    assert bench.json("plan", "--grid", bench.grid(GRID))["new"] == 1
+    assert json.loads(harness("plan", "--grid", grid, "--json").stdout)["new"] == 1
 
 
 def test_a_transductive_model_sees_the_whole_split_and_is_marked(
