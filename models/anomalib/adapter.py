@@ -50,11 +50,12 @@ class Bridge(ImageAdapter):
                 f"anomalib:{self.options.MODEL} gives neither a score nor a map, but {type(out).__name__}",
                 fix="Use another model.",
             )
-        value = found.amax() if score is None else score
+        value: torch.Tensor = found.amax() if score is None else score  # type: ignore[union-attr]
         if value.numel() != 1:
             raise ModelError(f"anomalib:{self.options.MODEL} gives {value.numel()} scores for one image")
-        wide = found is not None and self.whole
-        return float(value), found.float().reshape(found.shape[-2:]).cpu().numpy() if wide else None
+        if found is None or not self.whole:
+            return float(value), None
+        return float(value), found.float().reshape(found.shape[-2:]).cpu().numpy()
 
 
 def pixels(images: NDArray[np.uint8]) -> torch.Tensor:
