@@ -27,6 +27,8 @@ ROWS = (
 )
 CLIP = "ViT-B-16-plus-240:laion400m_e32"
 RESNET = "timm:wide_resnet50_2.tv_in1k"
+METHODS = {"spade", "padim", "patchcore", "coop", "winclip", "inctrl", "clip-zero-shot", "anomalydino"}
+METHODS |= {"pixel-knn", "pixel-gaussian"}
 ENCODERS = {"paper": [CLIP, RESNET], "ablation": [CLIP]}
 
 
@@ -71,6 +73,19 @@ def test_the_mnist_grid_has_both_protocols_and_a_limit(bench: Bench) -> None:
     assert (plan["jobs"], plan["parts"], plan["train"]) == (4 * 2 * 3 * 3, 4 * 11 * 3 * 3, 3)
     assert [lack["name"] for lack in plan["missing"]] == ["mnist-one-vs-all", "mnist-multi-class"]
     assert "limits: {test_images: 200}" in shipped()["mnist"].read_text()
+
+
+def test_the_methods_grid_has_every_method_and_names_its_weights(bench: Bench) -> None:
+    """Weights are drawn into files beside it, and only the medical datasets have to be prepared."""
+    plan = bench.json("plan", "--grid", "methods")
+    built_in = {row["name"] for row in bench.json("models", "list")}
+    assert plan["jobs"] == len(METHODS) * 5 * 3 * 3
+    assert METHODS | {"regad"} >= built_in >= METHODS
+    lacks = {lack["name"].rpartition("/")[2]: lack["kind"] for lack in plan["missing"]}
+    drawn = ("resnet18.safetensors", "vit_small_patch14_dinov2.safetensors")
+    assert lacks == {"headct": "dataset", "brainmri": "dataset"} | dict.fromkeys(drawn, "weights")
+    text = shipped()["methods"].read_text()
+    assert all(f"harness models generate timm:{Path(name).stem} generated/{name}" in text for name in drawn)
 
 
 @pytest.mark.parametrize("grid", ["paper", "ablation"])
