@@ -31,8 +31,7 @@ from gad.harness.executor.texts import text_embeddings
 from gad.harness.features.shards import Stream
 from gad.harness.metrics import auroc
 from gad.harness.registry import source_digest
-from gad.harness.units import EncodeUnit, PlannedPart, ScoreUnit
-from gad.harness.work import for_training
+from gad.harness.units import EncodeUnit, PlannedPart, ScoreUnit, for_training
 from gad.models.backbones.describe import resolve
 from gad.models.backbones.weights import TINY
 from gad.models.inctrl.adapter import InCTRL, as_arrays, recipe_of, table_of

@@ -10,7 +10,8 @@
 
 A detector that says more than one number an image returns :class:`Scored`: scores, maps, named parts.
 A trained detector adds ``train(auxiliary) -> Checkpoint``, called once on an instance of its own (the
-context's seed is the training seed), and ``load(arrays)``, called before ``prepare``.
+context's seed is the training seed), and ``load(arrays)``, called before ``prepare``. What it is shown is
+:class:`Auxiliary` where its input is features, :class:`AuxiliaryImages` where it is images.
 
 One instance serves one part: a category, K and seed. Batches are cut by the harness, always the same
 way, so a score may not depend on the other queries in a batch. Inputs are read-only views.
@@ -19,15 +20,17 @@ way, so a score may not depend on the other queries in a batch. Inputs are read-
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
+from gad.harness.auxiliary import Auxiliary as Auxiliary
+from gad.harness.auxiliary import AuxiliaryImages as AuxiliaryImages
+from gad.harness.auxiliary import TextTower as TextTower
 from gad.harness.errors import ModelError
 
 if TYPE_CHECKING:
     import numpy as np
-    import torch
     from numpy.typing import NDArray
 
 
@@ -85,47 +88,6 @@ class Features:
             nearest_windows={size: rows[start:stop] for size, rows in self.nearest_windows.items()},
             window_priors={size: rows[start:stop] for size, rows in self.window_priors.items()},
         )
-
-
-class TextTower(Protocol):
-    """The text tower of a frozen CLIP from token embeddings on; gradients pass through it."""
-
-    context_length: int
-    width: int
-
-    def tokens(self, lines: Sequence[str]) -> torch.Tensor:
-        """int64 ``[n, length]``, no longer than the longest line needs."""
-        ...
-
-    def embedded(self, tokens: torch.Tensor) -> torch.Tensor:
-        """float32 ``[n, length, width]``, before position embeddings."""
-        ...
-
-    def encode(self, embedded: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor:
-        """float32 ``[n, D]``, projected, not normalised. ``tokens`` tell where each line ends."""
-        ...
-
-
-@dataclass(frozen=True)
-class Auxiliary:
-    """A labelled auxiliary set to train on: all its images, train and test splits together.
-
-    ``features``: class tokens and patch tokens of N images. ``ids``: their samples' ids, str ``[N]``.
-    ``splits``: int8 ``[N]``, 0 train and 1 test. ``labels``: int8 ``[N]``, 0 normal and 1 anomalous.
-    ``categories``: int64 ``[N]``, numbers into ``names``. ``texts``: fp32 ``[C, 2, D]``, each category's
-    normal and anomalous embedding. ``shots``: the K to train for. ``tower``: the encoder's text tower, where the
-    model's input asks for it.
-    """
-
-    features: Features
-    ids: NDArray[np.str_]
-    splits: NDArray[np.int8]
-    labels: NDArray[np.int8]
-    categories: NDArray[np.int64]
-    names: tuple[str, ...]
-    texts: NDArray[np.float32] | None
-    shots: int
-    tower: TextTower | None = None
 
 
 @dataclass(frozen=True)

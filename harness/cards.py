@@ -49,6 +49,8 @@ def needs(info: ModelInfo) -> str:
         found.append("a CLIP" if wanted.text or wanted.windows or wanted.text_tower else "an encoder")
     elif not isinstance(wanted, ImageInput):
         return f"not known ({type(wanted).__name__})"
+    elif "backbone" in info.options.model_fields:
+        found.append("weights to start from")
     if info.trained:
         found.append("an auxiliary set")
     return ", ".join(found) or "nothing"

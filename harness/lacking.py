@@ -67,6 +67,9 @@ def _weights(plan: Plan) -> Iterator[Lack]:
         elif wanted["kind"] == "features":
             name = wanted["backbone"]
             lacks.setdefault(name, (_absent(name), False))
+        elif "weights" in plan.method_fields[job.method_key]:  # where the training of an image model starts
+            name = str(plan.method_fields[job.method_key]["options"]["backbone"])
+            lacks.setdefault(name, (_absent(name), False))
         else:
             continue
         waiting = (plan.states.get(part.part_id, "new") != "done" for part in job.parts)

@@ -28,13 +28,16 @@ def method_fields(grid: Grid, model: Model, choice: ModelChoice, wanted: Input |
 
     Of a trained method the auxiliary *rule* is part ("mvtec, except visa for mvtec"), so that datasets
     can be averaged; which data exactly, is in the part ids. ``generated`` is there where weights were drawn and
-    not trained, ``shots_count`` where K does not count prompts: what shows results says so.
+    not trained, ``shots_count`` where K does not count prompts: what shows results says so. ``one_training``: one
+    serves every K.
     """
     marks: dict[str, Any] = {}
     if found := _generated(choice, wanted):
         marks["generated"] = found
     if model.info.shots_count != "prompts":
         marks["shots_count"] = model.info.shots_count
+    if model.info.one_training:
+        marks["one_training"] = True
     if isinstance(wanted, ImageInput) and (found := _weights(choice)):
         marks["weights"] = found
     return {

@@ -201,6 +201,9 @@ class ModelInfo(Frozen):
     a path in which ``{auxiliary}``, ``{shots}`` and ``{training_seed}`` are filled in. With it nothing is
     trained.
 
+    ``trains_on``: what of the auxiliary set a training is shown, all images or the ``normals`` of the train splits
+    alone. ``one_training``: it does not depend on K, so that one serves every K.
+
     ``shares`` names modules outside its package that its scores depend on, beside those that make features:
     their code is part of the method, like the model's own; of the installed packages that ``distributions`` names
     the version is. ``shots_count`` says what K counts: the prompts
@@ -222,6 +225,8 @@ class ModelInfo(Frozen):
     transductive: bool = False
     importer: str = ""
     exporter: str = ""
+    trains_on: Literal["all", "normals"] = "all"
+    one_training: bool = False
     shares: tuple[str, ...] = ()
     distributions: tuple[str, ...] = ()
     shots_count: Literal["prompts", "auxiliary"] = "prompts"
@@ -273,6 +278,7 @@ class Limits(Frozen):
     """What a part may cost, and how much of a test split is scored.
 
     ``part_seconds``: running time of one part. ``part_memory_gb``: resident memory of its process tree.
+    ``training_seconds``: running time of one training, where it is not that of a part; its other limits are a part's.
     ``part_output_mb``: what it may print. ``test_images``: at most so many test images a category,
     drawn by hash with the label ratio kept (part of the column key); ``None`` is the whole split.
     """
@@ -280,7 +286,13 @@ class Limits(Frozen):
     part_seconds: float = Field(default=3600, gt=0)
     part_memory_gb: float = Field(default=8, gt=0)
     part_output_mb: float = Field(default=64, gt=0)
+    training_seconds: float | None = Field(default=None, gt=0)
     test_images: int | None = Field(default=None, ge=2)
+
+    @property
+    def of_training(self) -> Limits:
+        """The limits of a training."""
+        return self.model_copy(update={"part_seconds": self.training_seconds or self.part_seconds})
 
 
 class Worst(Frozen):
@@ -345,7 +357,8 @@ class Part(Frozen):
 class Training(Frozen):
     """One training of a method on an auxiliary set, shared by every job that wants it.
 
-    With a ``checkpoint`` (a file) it was done elsewhere and is only read.
+    ``shots`` is 0 where it serves every K. ``trains_on`` is the card's. With a ``checkpoint`` (a file) it was done
+    elsewhere and is only read.
     """
 
     training_id: str
@@ -354,6 +367,7 @@ class Training(Frozen):
     auxiliary: str
     shots: int
     training_seed: int
+    trains_on: Literal["all", "normals"] = "all"
     checkpoint: str = ""
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from gad.harness import manifest, prompts
 from gad.harness.plan import Plan, Source
-from gad.harness.units import source_of
+from gad.harness.units import shown_in_training, source_of
 
 
 @dataclass
@@ -57,7 +57,7 @@ def images_by_backbone(plan: Plan, cache: Path) -> dict[str, int]:
         prepared = plan.auxiliary[training.auxiliary].prepared
         wanted = plan.method_fields[training.method_key]["input"]
         if prepared is not None and wanted is not None:
-            samples = manifest.read_samples(prepared)
+            samples = shown_in_training(manifest.read_samples(prepared), training.trains_on)
             digests.setdefault(source_of(wanted), set()).update(sample.digest for sample in samples)
     found: dict[str, int] = {}
     for source in {**digests, **counted}:
@@ -95,7 +95,7 @@ def trainings_by_model(plan: Plan, cache: Path) -> dict[str, int]:
             job.model.name,
             job.method_key,
             plan.needed_by(job)[-1],
-            job.shots,
+            0 if plan.method_fields[job.method_key].get("one_training") else job.shots,
             job.training_seed,
         )
         for job in [*(job for job in plan.jobs if not job.invalid), *plan.waiting()]

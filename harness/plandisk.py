@@ -19,8 +19,7 @@ from gad.harness.features.store import FeatureStore
 from gad.harness.nouns import FeatureInput
 from gad.harness.plan import Plan
 from gad.harness.plancost import distinct, named_trainings, wanted_images
-from gad.harness.units import source_of
-from gad.harness.work import for_training
+from gad.harness.units import for_training, shown_in_training, source_of
 from gad.models.backbones.describe import describe
 
 INDEX_BYTES = 72  # what a row takes in its shard's index
@@ -101,9 +100,12 @@ def _needs(plan: Plan, cache: Path, stream: bool) -> list[_Need]:
         training = plan.trainings[name]
         prepared = plan.auxiliary[training.auxiliary].prepared
         fields = plan.method_fields[training.method_key]["input"]
-        if prepared is not None and fields is not None:
-            found = need(for_training(FeatureInput.model_validate(fields)))
-            found.digests |= {sample.digest for sample in manifest.read_samples(prepared)}
+        if prepared is not None and fields is not None and fields["kind"] == "features":
+            seen = for_training(FeatureInput.model_validate(fields))
+            assert isinstance(seen, FeatureInput)
+            found = need(seen)
+            shown = shown_in_training(manifest.read_samples(prepared), training.trains_on)
+            found.digests |= {sample.digest for sample in shown}
     return list(needs.values())
 
 

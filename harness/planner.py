@@ -110,6 +110,8 @@ class Planner:
         self, choice: ModelChoice, method: str, prepared: Prepared, shots: int, training_seed: int
     ) -> str:
         """The id of a training, one for all jobs that want the same."""
+        info = self.registry.find(choice.name).info
+        shots = 0 if info.one_training else shots
         name = ids.training_id(
             method=method, auxiliary=prepared.fingerprint, shots=shots, training_seed=training_seed
         )
@@ -120,6 +122,7 @@ class Planner:
             auxiliary=prepared.name,
             shots=shots,
             training_seed=training_seed,
+            trains_on=info.trains_on,
         )
         return name
 

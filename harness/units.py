@@ -8,6 +8,7 @@ because they share what is derived from the features.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated, Any
 
 from pydantic import Field
@@ -41,10 +42,10 @@ class EncodeUnit(Frozen):
 
 
 class TrainUnit(Frozen):
-    """One training: all samples of the auxiliary set, train and test splits together.
+    """One training: the samples of the auxiliary set that it is shown (:func:`shown_in_training`).
 
-    ``texts`` are (category, class text). ``input`` asks for patch tokens and texts of its encoder. With a
-    ``checkpoint`` there is nothing to train on: the file is read.
+    ``texts`` are (category, class text). ``input`` asks for images, or for patch tokens and texts of an encoder.
+    With a ``checkpoint`` there is nothing to train on: the file is read.
     """
 
     unit_id: str
@@ -111,6 +112,20 @@ class Work(Frozen):
     @property
     def parts(self) -> int:
         return sum(len(unit.parts) for unit in self.score if unit.slice == 0)
+
+
+def shown_in_training(samples: Iterable[Sample], trains_on: str) -> tuple[Sample, ...]:
+    """All samples, train and test splits together, or the ``normals`` of the train splits alone."""
+    if trains_on == "all":
+        return tuple(samples)
+    return tuple(sample for sample in samples if sample.split == "train" and sample.label == 0)
+
+
+def for_training(scoring: ImageInput | FeatureInput) -> ImageInput | FeatureInput:
+    """What training sees: the same images, or the patch tokens of the layers whose distances scoring sees."""
+    if isinstance(scoring, ImageInput):
+        return scoring
+    return scoring.model_copy(update={"tokens": scoring.tokens or scoring.nearest, "nearest": False})
 
 
 def source_of(wanted: dict[str, Any]) -> str:

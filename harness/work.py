@@ -7,9 +7,19 @@ from collections.abc import Callable
 from gad.harness import manifest, prompts
 from gad.harness.chunks import Chunks
 from gad.harness.ids import canonical, digest
-from gad.harness.nouns import FeatureInput, Job, Part, Sample, Training
+from gad.harness.nouns import FeatureInput, ImageInput, Job, Part, Sample, Training
 from gad.harness.plan import Plan
-from gad.harness.units import SLICE, PlannedPart, ScoreUnit, TrainUnit, Work, source_of
+from gad.harness.units import (
+    SLICE,
+    Input,
+    PlannedPart,
+    ScoreUnit,
+    TrainUnit,
+    Work,
+    for_training,
+    shown_in_training,
+    source_of,
+)
 
 
 def make(
@@ -54,7 +64,7 @@ def _train_unit(plan: Plan, training: Training, chunks: Chunks) -> TrainUnit:
     prepared = plan.auxiliary[training.auxiliary].prepared
     assert prepared is not None
     source = source_of(wanted.model_dump(mode="json"))
-    samples = tuple(manifest.read_samples(prepared))
+    samples = shown_in_training(manifest.read_samples(prepared), training.trains_on)
     texts = tuple((category.category, category.text) for category in prepared.categories)
     chunks.place(source, prepared, samples, (text for _, text in texts))
     return _unit(training, wanted, samples, texts, chunks.of(source, samples, (text for _, text in texts)))
@@ -62,7 +72,7 @@ def _train_unit(plan: Plan, training: Training, chunks: Chunks) -> TrainUnit:
 
 def _unit(
     training: Training,
-    wanted: FeatureInput,
+    wanted: Input,
     samples: tuple[Sample, ...],
     texts: tuple[tuple[str, str], ...],
     chunks: tuple[str, ...],
@@ -83,13 +93,10 @@ def _unit(
     )
 
 
-def _for_training(plan: Plan, training: Training) -> FeatureInput:
-    return for_training(FeatureInput.model_validate(plan.method_fields[training.method_key]["input"]))
-
-
-def for_training(scoring: FeatureInput) -> FeatureInput:
-    """What training sees: the patch tokens of the layers whose distances scoring sees."""
-    return scoring.model_copy(update={"tokens": scoring.tokens or scoring.nearest, "nearest": False})
+def _for_training(plan: Plan, training: Training) -> Input:
+    fields = plan.method_fields[training.method_key]["input"]
+    kind = ImageInput if fields["kind"] == "images" else FeatureInput
+    return for_training(kind.model_validate(fields))
 
 
 class _Dataset:

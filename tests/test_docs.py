@@ -14,7 +14,7 @@ from support import Bench
 
 from gad.harness.conformance import suite
 from gad.harness.conformance.subject import Subject
-from gad.harness.executor.child import load
+from gad.harness.executor.loaded import load
 from gad.harness.registry import Model
 
 README = (Path(__file__).parents[1] / "README.md").read_text()

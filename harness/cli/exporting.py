@@ -20,7 +20,7 @@ def export(
     from gad.harness import registry
     from gad.harness.errors import UsageError
     from gad.harness.executor import trainings
-    from gad.harness.executor.child import load
+    from gad.harness.executor.loaded import load
 
     if out.exists():
         raise UsageError(f"{out} is there already", fix="Name a new file with --out.")

@@ -40,8 +40,12 @@ def check(
         list[str] | None, typer.Option(help="NAME=VALUE of the model's options; may be given several times.")
     ] = None,
     backbone: Annotated[
-        str, typer.Option(help="Encoder of models that look through one; tiny needs no weights.")
-    ] = "tiny",
+        str,
+        typer.Option(
+            help="Encoder of models that look through one, or weights that an image model trains from. By itself: "
+            "tiny, or weights drawn for the card's architecture."
+        ),
+    ] = "",
     as_json: AsJson = False,
 ) -> None:
     """Run the conformance suite on a model; exit code 3 if any check fails."""

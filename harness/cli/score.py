@@ -87,7 +87,8 @@ def _single(
     if info.trained and checkpoint is None:
         raise UsageError(
             f"{model} is trained on an auxiliary set and needs its checkpoint",
-            fix=f"Run `harness train --model {model} --auxiliary DATASET --shots K --out DIR`, "
+            fix=f"Run `harness train --model {model} --auxiliary DATASET {'' if info.one_training else '--shots K '}"
+            "--out DIR`, "
             "then --checkpoint DIR/checkpoint.safetensors.",
         )
     if checkpoint is not None:

@@ -17,8 +17,10 @@ def train(
     auxiliary: Annotated[
         str, typer.Option(help="The labelled dataset to train on: a name, or a folder in MVTec layout.")
     ],
-    shots: Annotated[int, typer.Option(min=0, help="K.")],
     out: Annotated[Path, typer.Option(help="A new folder for the checkpoint and its loss curve.")],
+    shots: Annotated[
+        int | None, typer.Option(min=0, help="K; not for models of which one training serves every K.")
+    ] = None,
     training_seed: Annotated[int, typer.Option(min=0, help="Draws the batches and the first weights.")] = 10,
     backbone: Annotated[str, typer.Option(help="NAME:TAG, NAME:FILE or tiny.")] = "",
     option: Annotated[
@@ -33,12 +35,15 @@ def train(
     from gad.datasets.prepare import by_name
     from gad.harness.errors import UsageError
     from gad.harness.executor.train_alone import train_alone
-    from gad.harness.nouns import FeatureInput
 
     found, options, wanted = chosen_model(model, option or [], backbone)
-    if not found.info.trained or not isinstance(wanted, FeatureInput):
+    if not found.info.trained:
         raise UsageError(f"{model} is not trained", fix="`harness score` and grids run it as it is.")
-    if shots < (least := found.info.least_shots(options)):
+    if found.info.one_training:
+        shots = 0
+    elif shots is None:
+        raise UsageError(f"{model} is trained for a K", fix="Name it with --shots.")
+    elif shots < (least := found.info.least_shots(options)):
         raise UsageError(f"{model} needs at least {least} prompts; K = {shots}", fix="Raise --shots.")
     story = train_alone(
         found,

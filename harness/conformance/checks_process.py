@@ -10,7 +10,8 @@ from gad.harness.conformance import trained
 from gad.harness.conformance.checks_scores import apart, same
 from gad.harness.conformance.failures import Blocked, CheckFailed, NotApplicable
 from gad.harness.conformance.planted import PROMPTS, TESTED
-from gad.harness.conformance.subject import FRESH, Subject
+from gad.harness.conformance.processes import FRESH
+from gad.harness.conformance.subject import Subject
 
 LEAK_BYTES = 8192  # a part; less is what caches of names and the like take
 

@@ -10,7 +10,8 @@ import numpy as np
 from gad.harness import metrics
 from gad.harness.conformance.failures import Blocked, CheckFailed, NotApplicable
 from gad.harness.conformance.planted import TESTED
-from gad.harness.conformance.subject import FRESH, Subject
+from gad.harness.conformance.processes import FRESH
+from gad.harness.conformance.subject import Subject
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

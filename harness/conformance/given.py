@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from gad.harness.errors import ModelError, UsageError, did_you_mean
-from gad.harness.executor.child import load
+from gad.harness.executor.loaded import load
 from gad.harness.nouns import ModelInfo
 from gad.harness.registry import GROUP, Model, Registry
 

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import sys
-import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from pydantic import ValidationError
@@ -18,29 +14,25 @@ from gad.harness import registry
 from gad.harness.conformance import cases
 from gad.harness.conformance.cases import Case
 from gad.harness.conformance.failures import Blocked, CheckFailed
-from gad.harness.conformance.opened import Opened
-from gad.harness.conformance.planted import DATA, RESULTS, Field
+from gad.harness.conformance.processes import LIMITS, MAIN, Processes
 from gad.harness.errors import HarnessError
 from gad.harness.executor import score as scoring
 from gad.harness.executor.encode import encoder_key, encoder_of
-from gad.harness.executor.supervise import Child, ChildEnded
 from gad.harness.methods import input_of
-from gad.harness.nouns import Limits, ModelChoice
+from gad.harness.nouns import ImageInput, ModelChoice
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-WATCHED = "gad.harness.conformance.watched"
-LIMITS = Limits(part_seconds=120, part_memory_gb=8)
 SHOTS = 2  # of all checks but those of K
-MAIN, FRESH = "main", "fresh"
 
 
-class Subject:
+class Subject(Processes):
     """One model with options. Use it as a context: it holds processes and a folder.
 
-    ``home`` is a folder to import its package from where it is not installed; ``backbone`` is that of models
-    that look through an encoder and were given none.
+    ``home`` is a folder to import its package from where it is not installed. ``backbone`` is that of models that
+    have one and were given none; empty for the bundled ``tiny``, and for generated weights of the card's own
+    architecture where a model looks at images and trains from there.
     """
 
     def __init__(
@@ -48,44 +40,40 @@ class Subject:
         model: registry.Model,
         *,
         options: Mapping[str, Any] | None = None,
-        backbone: str = "tiny",
+        backbone: str = "",
         home: str = "",
     ) -> None:
-        self.model, self.info, self.home = model, model.info, home
+        super().__init__(model, home)
         self.given, self.backbone = dict(options or {}), backbone
-        self._folder = tempfile.TemporaryDirectory(prefix="conformance-", ignore_cleanup_errors=True)
-        self.folder = Path(self._folder.name).resolve()
-        self.field = Field(self.folder)
-        self.cache = self.folder / "gad-cache"
-        self.opened = Opened([self.folder / DATA, self.folder / RESULTS])
-        self.looked: dict[Path, None] = {}
-        self.children: dict[str, Child] = {}
         self.rows: dict[str, tuple[Any, int]] = {}
         self.changed = False  # whether it changed arrays that it was given
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        for child in self.children.values():
-            child.close()
-        self.children.clear()
-        self.opened.close()
-        self._folder.cleanup()
 
     @cached_property
     def options(self) -> Any:
         """The options, checked; CheckFailed when the defaults or those given do not hold."""
         chosen = dict(self.given)
         if "backbone" in self.info.options.model_fields and not chosen.get("backbone"):
-            chosen["backbone"] = self.backbone
+            chosen["backbone"] = self.backbone or self._drawn() or "tiny"
         try:
             return self.info.options.model_validate(chosen)
         except ValidationError as error:
             raise CheckFailed(f"its options are not valid: {error}") from error
+
+    def _drawn(self) -> str:
+        """Generated weights for a model that looks at images itself, or ""."""
+        from gad.models.backbones import generated
+        from gad.models.backbones.spec import parse
+
+        try:
+            looks = isinstance(self.info.inputs(self.info.options()), ImageInput)
+        except Exception:  # the card's functions are their author's; `wanted` says what is wrong
+            return ""
+        if not (looks and self.info.default_backbone):
+            return ""
+        spec = parse(self.info.default_backbone)
+        name, path = spec.name.partition(".")[0], self.folder / "generated.safetensors"
+        generated.write(f"timm:{name}" if spec.family == "timm" else name, path)
+        return str(spec.model_copy(update={"name": name, "tag": "", "file": str(path)}))
 
     @cached_property
     def wanted(self) -> Any:
@@ -97,38 +85,9 @@ class Subject:
             raise CheckFailed(str(error)) from error
 
     @cached_property
-    def package(self) -> str:
-        """The folder of the adapter's code (of a module by itself: its file)."""
-        module = self.info.adapter.partition(":")[0]
-        with self.around():
-            return str(registry._place(module, self.info.name))
-
-    @cached_property
     def encoder(self) -> str:
         """The encoder's key in the feature store."""
         return encoder_key(encoder_of(self.wanted, 1))
-
-    @contextlib.contextmanager
-    def around(self) -> Iterator[None]:
-        """What processes that are started inside find: the planted folders, no GPU, and the model's package."""
-        added = {
-            "GAD_DATA": str(self.folder / DATA),
-            "GAD_RESULTS": str(self.folder / RESULTS),
-            "GAD_CACHE": str(self.cache),
-            "CUDA_VISIBLE_DEVICES": "",
-            "PYTHONPATH": os.pathsep.join(filter(None, [self.home, os.environ.get("PYTHONPATH", "")])),
-        }
-        before = dict(os.environ)
-        os.environ.update(added)
-        if self.home:
-            sys.path.insert(0, self.home)
-        try:
-            yield
-        finally:
-            os.environ.clear()
-            os.environ.update(before)
-            if self.home:
-                sys.path.remove(self.home)
 
     def planted(self, category: str, *, shots: int = SHOTS, batch_size: int = 0) -> Case:
         """The planted images of a category as a case."""
@@ -169,40 +128,6 @@ class Subject:
                 reply["maps"] = np.load(message["maps"], allow_pickle=False) if reply["maps"] else None
         return reply
 
-    def tell(self, message: dict[str, Any], child: str = MAIN) -> dict[str, Any]:
-        """Send any command to a process, which is started when it is not there."""
-        process = self.children.get(child)
-        if process is None or process.process.poll() is not None:
-            with self.around():
-                process = self.children[child] = Child(1, module=WATCHED, folder=self.folder)
-        told = {
-            "info": self.model.reference,
-            "planted": [str(self.folder / DATA), str(self.folder / RESULTS)],
-            "package": self.package,
-        }
-        self.opened.take()  # what this process opened itself
-        try:
-            reply = process.ask({**told, **message}, LIMITS)
-        except ChildEnded as ended:
-            del self.children[child]
-            raise CheckFailed(f"{ended}\n{process.last_output[-500:]}".strip()) from ended
-        finally:
-            self.looked.update(dict.fromkeys(self.opened.take()))
-        if "error" in reply:
-            raise CheckFailed(f"{reply['error_type']}: {reply['error']}{self._line(reply['traceback'])}")
-        return reply
-
-    def end(self, child: str) -> None:
-        """End a process."""
-        process = self.children.pop(child, None)
-        if process is not None:
-            process.close()
-
-    def _line(self, trace: str) -> str:
-        """The last line of the model's own code in a traceback, as `` (file:line)``."""
-        own = [line.split('"') for line in trace.splitlines() if f'File "{self.package}' in line]
-        return f" ({own[-1][1]}:{own[-1][2].split(',')[1].removeprefix(' line ')})" if own else ""
-
     def training(self, shots: int) -> str:
         """The id of a training for K shots on the planted auxiliary surfaces, done when first asked for."""
         from gad.harness.conformance.trained import train
@@ -221,15 +146,6 @@ class Subject:
         if isinstance(self._first, CheckFailed):
             raise self._first
         return self._first
-
-    @property
-    def sees(self) -> str:
-        """What the watching of files can and cannot see, in words."""
-        native = "of the planted files" if self.opened.works else "not at all on this system"
-        return (
-            "Files: what Python code opens is seen wherever it lies, what native code or another program opens is "
-            f"seen {native}. The network is not watched."
-        )
 
     def run_first(self) -> str:
         """Run the first part unless that was done; why it did not run, or empty."""

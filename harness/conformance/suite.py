@@ -23,7 +23,7 @@ from typing import Any, Literal
 from gad.harness.conformance import checks_card, checks_inputs, checks_maps, checks_process, checks_scores
 from gad.harness.conformance.failures import Blocked, CheckFailed, NotApplicable
 from gad.harness.conformance.subject import Subject
-from gad.harness.executor.child import load
+from gad.harness.executor.loaded import load
 from gad.harness.nouns import Frozen
 from gad.harness.registry import Model
 
@@ -94,7 +94,7 @@ class Check:
 
 
 def conformance(
-    reference: str, *, options: Mapping[str, Any] | None = None, backbone: str = "tiny"
+    reference: str, *, options: Mapping[str, Any] | None = None, backbone: str = ""
 ) -> list[Check]:
     """The checks of the model whose card is at ``reference`` (``module:NAME``).
 

@@ -9,13 +9,14 @@ from gad.harness.conformance.failures import CheckFailed
 from gad.harness.conformance.planted import AUXILIARY
 from gad.harness.errors import ModelError
 from gad.harness.executor import trainings
+from gad.harness.executor.decode import pixels_of
 from gad.harness.executor.encode import encode, open_store, torch_threads
 from gad.harness.executor.score import in_memory
+from gad.harness.executor.shown import Shown, ShownFeatures, ShownImages
 from gad.harness.executor.train import train_into, with_notes
 from gad.harness.ids import canonical
-from gad.harness.nouns import Limits
-from gad.harness.units import EncodeUnit, TrainUnit
-from gad.harness.work import for_training
+from gad.harness.nouns import ImageInput, Limits
+from gad.harness.units import EncodeUnit, TrainUnit, for_training, shown_in_training
 
 if TYPE_CHECKING:
     from gad.harness.conformance.subject import Subject
@@ -26,10 +27,25 @@ TRAINING_SEED = 10
 
 def train(subject: Subject, shots: int, *, again: str = "") -> str:
     """Train for K shots unless that was done, and return the training's id. ``again``: once more, by that name."""
-    name = f"training-K{shots}{again}"
+    unit = _unit(subject, shots)
+    name = f"training-K{unit.shots}{again}"
     if trainings.find(subject.cache, name) is not None:
         return name
-    unit = _unit(subject, shots)
+    shown = _shown(subject, unit)
+    with in_memory() as folder, subject.around():
+        try:
+            story = train_into(folder, unit, subject.model.reference, LIMITS, 1, shown)
+        except ModelError as error:
+            raise CheckFailed(f"training failed: {with_notes(error)}") from error
+        trainings.keep(subject.cache, name, folder / trainings.CHECKPOINT, story)
+    return name
+
+
+def _shown(subject: Subject, unit: TrainUnit) -> Shown:
+    """The auxiliary surfaces by the engine's own preprocessing and encoder."""
+    if isinstance(unit.input, ImageInput):
+        pixels, errors = pixels_of(unit.samples, subject.field.root, unit.input)
+        return ShownImages({sample.digest: pixels[row] for row, sample in enumerate(unit.samples)}, errors)
     torch_threads(1)
     chunk = EncodeUnit(
         unit_id="",
@@ -37,25 +53,10 @@ def train(subject: Subject, shots: int, *, again: str = "") -> str:
         root=str(subject.field.root),
         input=unit.input,
         samples=unit.samples,
-        names=tuple(text for _, text in unit.texts) if subject.wanted.text else (),
+        names=tuple(text for _, text in unit.texts) if unit.input.text else (),
     )
     encoded = encode(chunk, subject.cache, 1)
-    with in_memory() as folder, subject.around():
-        try:
-            story = train_into(
-                folder,
-                unit,
-                subject.model.reference,
-                LIMITS,
-                1,
-                open_store(subject.cache),
-                encoded.key,
-                encoded.errors,
-            )
-        except ModelError as error:
-            raise CheckFailed(f"training failed: {with_notes(error)}") from error
-        trainings.keep(subject.cache, name, folder / trainings.CHECKPOINT, story)
-    return name
+    return ShownFeatures(open_store(subject.cache), encoded.key, encoded.errors, 1)
 
 
 def arrays(subject: Subject, training: str) -> Path:
@@ -71,10 +72,10 @@ def _unit(subject: Subject, shots: int) -> TrainUnit:
         model=subject.info.name,
         options=canonical(subject.options.model_dump(mode="json")).decode(),
         method_key="",
-        shots=max(shots, 1),
+        shots=0 if subject.info.one_training else max(shots, 1),
         training_seed=TRAINING_SEED,
         input=for_training(subject.wanted),
-        samples=tuple(samples),
+        samples=shown_in_training(samples, subject.info.trains_on),
         texts=tuple((name, name) for name in AUXILIARY),
         chunks=(),
     )

@@ -20,7 +20,7 @@ from typing import Any
 from unittest import mock
 
 from gad.harness.conformance import held
-from gad.harness.executor import child
+from gad.harness.executor import child, loaded
 from gad.harness.executor.returned import MapFile
 
 HEAVY = ("torch", "ray", "open_clip", "timm", "sklearn", "scipy", "tensorflow", "jax", "cv2", "pandas")
@@ -92,7 +92,7 @@ def _frames() -> Iterator[FrameType]:
 
 def _by_engine() -> bool:
     """Whether it is the engine that maps its own input, or writes maps."""
-    own = (child._map.__code__, MapFile.add.__code__)
+    own = (loaded.mapped.__code__, MapFile.add.__code__)
     return any(frame.f_code in own for frame in _frames())
 
 
@@ -128,22 +128,22 @@ def seen(message: dict[str, Any]) -> dict[str, Any]:
 
 def card(message: dict[str, Any]) -> dict[str, Any]:
     """Import the card, and say which heavy libraries came with it."""
-    child.load(message["info"])
+    loaded.load(message["info"])
     return {"heavy": [name for name in HEAVY if name in sys.modules], "seconds": 0.0}
 
 
 def early(message: dict[str, Any]) -> dict[str, Any]:
     """Score before prepare, and for a trained model prepare before load; what is said to each, or None."""
-    info = child.load(message["info"])
+    info = loaded.load(message["info"])
     options = info.options.model_validate(message["options"])
     context = child.context_in(message)
     prompts, queries = child.inputs_in(message)
     said: dict[str, Any] = {}
     with _watching(message):
-        adapter = child.load(info.adapter)(options, context)
+        adapter = loaded.load(info.adapter)(options, context)
         if message["checkpoint"]:
             said["load"] = _refusal(adapter.prepare, prompts)
-            adapter = child.load(info.adapter)(options, context)
+            adapter = loaded.load(info.adapter)(options, context)
             adapter.load(child.load_file(message["checkpoint"]))
         said["prepare"] = _refusal(adapter.score, queries)
     return {"said": said, "seconds": 0.0}

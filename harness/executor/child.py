@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import contextlib
 import faulthandler
-import importlib
 import json
 import os
 import random
@@ -22,13 +21,14 @@ import threading
 import time
 import traceback
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file
 
-from gad.harness.adapter import Auxiliary, Context, Features, TextTower
+from gad.harness.adapter import Context, Features
+from gad.harness.executor.learn import bring, train
+from gad.harness.executor.loaded import load, mapped
 from gad.harness.executor.returned import MapFile, checked
 from gad.harness.nouns import ModelInfo
 from gad.harness.units import SLICE
@@ -123,73 +123,6 @@ def batches(count: int, size: int) -> list[tuple[int, int]]:
     ]
 
 
-def train(message: dict[str, Any]) -> dict[str, Any]:
-    """Let an adapter train on the auxiliary set; its checkpoints go into the folder ``out``."""
-    info = load(message["info"])
-    context = Context(category="", text="", seed=message["seed"])
-    adapter = load(info.adapter)(info.options.model_validate(message["options"]), context)
-    features = Features(
-        class_tokens=_map(message["class"]),
-        tokens={int(layer): _map(path) for layer, path in message["tokens"].items()},
-    )
-    auxiliary = Auxiliary(
-        features=features,
-        ids=_map(message["ids"]),
-        splits=_map(message["splits"]),
-        labels=_map(message["labels"]),
-        categories=_map(message["categories"]),
-        names=tuple(message["names"]),
-        texts=_map(message["texts"]) if message["texts"] else None,
-        shots=message["shots"],
-        tower=_tower(**message["tower"]) if message["tower"] else None,
-    )
-    random.seed(context.seed)
-    np.random.seed(context.seed % 2**32)
-    started = time.perf_counter()
-    checkpoint = adapter.train(auxiliary)
-    for number, arrays in enumerate(checkpoint.epochs, start=1):
-        header = {**message["header"], "epoch": number}
-        _save(arrays, f"{message['out']}/epoch-{number:03d}.safetensors", header)
-    _save(checkpoint.arrays, f"{message['out']}/checkpoint.safetensors", message["header"])
-    return {"losses": list(checkpoint.losses), "seconds": time.perf_counter() - started}
-
-
-def _tower(wanted: dict[str, Any], threads: int) -> TextTower:
-    """The text tower of the encoder whose features training sees."""
-    from gad.harness.executor.encode import encoder_of
-    from gad.harness.nouns import FeatureInput
-    from gad.models.backbones import clip, text_tower
-
-    encoder = encoder_of(FeatureInput.model_validate(wanted), threads)
-    assert isinstance(encoder, clip.ClipEncoder)  # planning refuses others
-    return text_tower.TextTower(encoder)
-
-
-def bring(message: dict[str, Any]) -> dict[str, Any]:
-    """Read a checkpoint made elsewhere with the model's importer; its arrays go into the folder ``out``."""
-    started = time.perf_counter()
-    info = load(message["info"])
-    given = load(info.importer)(
-        Path(message["checkpoint"]), message["backbone"], info.options.model_validate(message["options"])
-    )
-    _save(given.arrays, f"{message['out']}/checkpoint.safetensors", message["header"])
-    said = {"shots": given.shots, "encoder": given.encoder, "encoder_digest": given.encoder_digest}
-    return {**said, "seconds": time.perf_counter() - started}
-
-
-def _save(arrays: dict[str, Any], path: str, header: dict[str, Any]) -> None:
-    # safetensors wants plain contiguous arrays; it never executes anything when they are read back.
-    # (np.ascontiguousarray would give an array without axes one.)
-    plain = {name: np.asarray(array, order="C") for name, array in arrays.items()}
-    save_file(plain, path, metadata={"gad": json.dumps(header)})
-
-
-def _map(path: str) -> np.ndarray:
-    """An array file, memory-mapped read-only, so that no adapter can change what another one sees."""
-    mapped: np.ndarray = np.load(path, mmap_mode="r", allow_pickle=False)
-    return mapped
-
-
 def inputs_in(message: dict[str, Any]) -> tuple[Any, Any]:
     """What the adapter is shown of a part: prompts, and all queries."""
     return features_in(message) if message["kind"] == "features" else _images(message)
@@ -197,31 +130,26 @@ def inputs_in(message: dict[str, Any]) -> tuple[Any, Any]:
 
 def _images(message: dict[str, Any]) -> tuple[np.ndarray, np.ndarray]:
     """Prompts and queries: the array holds the prompts first, row ``first_query`` is the first query."""
-    images = _map(message["images"])
+    images = mapped(message["images"])
     return images[: message["shots"]], images[message["first_query"] :]
 
 
 def features_in(message: dict[str, Any]) -> tuple[Features, Features]:
     """The same for features; what is derived of them is there for queries alone."""
     everything = Features(
-        class_tokens=_map(message["class"]),
-        tokens={int(layer): _map(path) for layer, path in message["tokens"].items()},
-        text=_map(message["texts"]) if message["texts"] else None,
-        windows={int(size): _map(path) for size, path in message["windows"].items()},
+        class_tokens=mapped(message["class"]),
+        tokens={int(layer): mapped(path) for layer, path in message["tokens"].items()},
+        text=mapped(message["texts"]) if message["texts"] else None,
+        windows={int(size): mapped(path) for size, path in message["windows"].items()},
         size=message["size"],
     )
     nearest, of_windows, priors = (
-        {int(key): _map(path) for key, path in message[name].items()}
+        {int(key): mapped(path) for key, path in message[name].items()}
         for name in ("nearest", "nearest_windows", "window_priors")
     )
     queries = everything.rows(message["first_query"], len(everything))
     queries = replace(queries, nearest=nearest, nearest_windows=of_windows, window_priors=priors)
     return everything.rows(0, message["shots"]), queries
-
-
-def load(reference: str) -> Any:
-    module, _, name = reference.partition(":")
-    return getattr(importlib.import_module(module), name)
 
 
 COMMANDS = {"score": run_part, "train": train, "bring": bring}

@@ -87,10 +87,10 @@ class Driver:
         """Score everything that is asked for, a few units ahead of the workers."""
         self.waiting = deque((unit, False) for unit in self.work.score)
         self.uses = Counter(chunk for unit in self.work.score for chunk in unit.chunks)
-        # Chunks that a training needs are kept: features are in the store, so a reference holds no pixels.
         self.uses.update(chunk for unit in self.work.train.values() for chunk in unit.chunks)
         self.encoded: dict[str, list[Any]] = {}
         self.trained: dict[str, Any] = {}
+        self.training: dict[Any, str] = {}  # those in flight
         self.seen: dict[Any, str] = {}
         self.running: dict[Any, _Running] = {}
         self.slices = Slices()
@@ -131,32 +131,39 @@ class Driver:
         if name not in self.trained:
             unit = self.work.train[name]
             self.trained[name] = train_task.remote(unit, self.order, os.getpid(), *self._chunks(unit.chunks))
-            self.seen[self.trained[name]] = ""
+            self.training[self.trained[name]] = name
         return self.trained[name]
 
     def _collect(self) -> None:
         """Take home whatever has come in."""
-        pending = [*self.running, *self.seen, *self.measuring]
+        pending = [*self.running, *self.seen, *self.training, *self.measuring]
         ready, _ = ray.wait(pending, num_returns=1, timeout=WAIT_SECONDS, fetch_local=False)
         if ready:
             ready, _ = ray.wait(pending, num_returns=len(pending), timeout=0, fetch_local=False)
         for item in ready:
             if item in self.seen:
                 self._encoded(item)
+            elif item in self.training:
+                self._learned(item)
             elif item in self.measuring:
                 self._measured(item)
             else:
                 self._take(item)
 
     def _encoded(self, reference: Any) -> None:
-        """An encode task, or (without a chunk) a training, is done."""
+        """An encode task is done."""
         chunk = self.seen.pop(reference)
         with contextlib.suppress(ray.exceptions.RayError):  # its scoring tasks will report the same error
             self.recorder.add(ray.get(reference).record)
-        if chunk:
-            self.progress.counts.images += len(self.work.encode[chunk].samples)
-        else:
-            self.progress.counts.trained += 1
+        self.progress.counts.images += len(self.work.encode[chunk].samples)
+
+    def _learned(self, reference: Any) -> None:
+        """A training is done."""
+        name = self.training.pop(reference)
+        with contextlib.suppress(ray.exceptions.RayError):
+            self.recorder.add(ray.get(reference).record)
+        self.progress.counts.trained += 1
+        self._used(self.work.train[name].chunks)
 
     def _take(self, stream: Any) -> None:
         running = self.running[stream]
@@ -207,11 +214,14 @@ class Driver:
             counts.parts_failed += 1
 
     def _finished(self, stream: Any) -> None:
-        running = self.running.pop(stream)
-        for chunk in running.unit.chunks:
+        self._used(self.running.pop(stream).unit.chunks)
+
+    def _used(self, chunks: tuple[str, ...]) -> None:
+        """Forget chunks whose last unit is done: their pixels are freed."""
+        for chunk in chunks:
             self.uses[chunk] -= 1
             if not self.uses[chunk]:
-                del self.encoded[chunk]  # the last unit that needs it is done: free the pixels
+                del self.encoded[chunk]
 
     def _lost(self, stream: Any, error: Exception) -> None:
         """A task that Ray gave up on: its unfinished parts run again alone; one lost again has failed.

@@ -10,11 +10,11 @@ from typing import Any
 from gad.harness.adapter import Given
 from gad.harness.errors import ModelError
 from gad.harness.executor import trainings
-from gad.harness.executor.child import load
 from gad.harness.executor.encode import DEVICES, encoder_key, encoder_of
+from gad.harness.executor.loaded import load
 from gad.harness.executor.score import Order, in_memory
 from gad.harness.executor.supervise import Child, ChildEnded
-from gad.harness.nouns import FeatureInput, ModelInfo
+from gad.harness.nouns import FeatureInput, ImageInput, Input, ModelInfo
 from gad.harness.units import TrainUnit
 from gad.models.backbones import weights
 
@@ -22,19 +22,14 @@ from gad.models.backbones import weights
 def bring(unit: TrainUnit, order: Order) -> str:
     """Read ``unit.checkpoint``, keep its weights in the cache, and return "" or what is wrong with it."""
     wanted = unit.input
-    assert isinstance(wanted, FeatureInput)
-    encoder = encoder_of(wanted, order.threads)
-    header = {
-        **trainings.header_for(unit, encoder_key(encoder, wanted.resize)),
-        "checkpoint": unit.checkpoint,
-    }
+    header = {**trainings.header_for(unit, _key(wanted, order.threads)), "checkpoint": unit.checkpoint}
     with in_memory() as folder:
         message = {
             "do": "bring",
             "info": order.methods[unit.method_key].info,
             "options": header["options"],
             "checkpoint": unit.checkpoint,
-            "backbone": wanted.backbone,
+            "backbone": wanted.backbone if isinstance(wanted, FeatureInput) else "",
             "header": header,
             "out": str(folder),
         }
@@ -57,16 +52,17 @@ def bring(unit: TrainUnit, order: Order) -> str:
 
 
 def read(
-    checkpoint: Path, info: ModelInfo, options: Any, wanted: FeatureInput, threads: int
+    checkpoint: Path, info: ModelInfo, options: Any, wanted: Input, threads: int
 ) -> tuple[dict[str, Any], int | None]:
     """Arrays of a checkpoint for use outside of a grid, and the K it was trained for if it says so.
 
     Raises ModelError for one that does not fit the model or was trained on another encoder.
     """
     if info.importer:
+        backbone = wanted.backbone if isinstance(wanted, FeatureInput) else ""
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of torch, about strange files; errors say what is wrong
-            found: Given = load(info.importer)(checkpoint, wanted.backbone, options)
+            found: Given = load(info.importer)(checkpoint, backbone, options)
         fits(checkpoint, {"encoder": found.encoder, "encoder_digest": found.encoder_digest}, wanted, threads)
         return found.arrays, found.shots
     if checkpoint.suffix != ".safetensors":
@@ -78,7 +74,7 @@ def read(
 
     said = trainings.header(checkpoint)
     fits(checkpoint, {"encoder": said["encoder"], "encoder_digest": ""}, wanted, threads)
-    return load_file(checkpoint), int(said["shots"])
+    return load_file(checkpoint), None if info.one_training else int(said["shots"])
 
 
 def backbone_digest(wanted: FeatureInput, threads: int) -> str:
@@ -89,8 +85,20 @@ def backbone_digest(wanted: FeatureInput, threads: int) -> str:
     return weights.frozen_digest(encoder.model.state_dict()) if isinstance(encoder, ClipEncoder) else ""
 
 
-def fits(path: Path, said: Mapping[str, object], wanted: FeatureInput, threads: int) -> None:
-    """Raises ModelError for a checkpoint that was trained on another encoder than the one it is used with."""
+def _key(wanted: Input, threads: int) -> str:
+    """The feature store's key of the encoder, empty for images."""
+    if isinstance(wanted, ImageInput):
+        return ""
+    return encoder_key(encoder_of(wanted, threads), wanted.resize)
+
+
+def fits(path: Path, said: Mapping[str, object], wanted: Input, threads: int) -> None:
+    """Raises ModelError for a checkpoint that was trained on another encoder than the one it is used with.
+
+    A model that looks at images has none: its checkpoint holds all its weights.
+    """
+    if isinstance(wanted, ImageInput):
+        return
     encoder = encoder_of(wanted, threads)
     # Its features may have come from a GPU: the same encoder, last bits aside.
     keys = {encoder_key(encoder, wanted.resize, device) for device in DEVICES}

@@ -18,10 +18,11 @@ import numpy as np
 
 from gad.harness.adapter import Context, Features
 from gad.harness.errors import DataError, HarnessError, ModelError
-from gad.harness.executor.child import batches_for, features_in, load
+from gad.harness.executor.child import batches_for, features_in
 from gad.harness.executor.decode import pixels_of
 from gad.harness.executor.encode import encode, encoder_of, open_store, torch_threads
 from gad.harness.executor.inputs import FeatureInputs
+from gad.harness.executor.loaded import load
 from gad.harness.executor.returned import checked
 from gad.harness.images import regular
 from gad.harness.nouns import FeatureInput, Frozen, ImageInput, ModelInfo, Sample

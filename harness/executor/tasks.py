@@ -20,6 +20,7 @@ from gad.harness.executor.given import bring
 from gad.harness.executor.inputs import FeatureInputs, Inputs, PixelInputs
 from gad.harness.executor.pixels import Pixels, View, measure
 from gad.harness.executor.score import Order, looks_at_maps, score
+from gad.harness.executor.shown import Shown, ShownFeatures, ShownImages
 from gad.harness.executor.train import train
 from gad.harness.features.store import MissingFeatures
 from gad.harness.nouns import Frozen, ImageInput, PixelResult
@@ -107,14 +108,13 @@ def train_task(unit: TrainUnit, order: Order, driver: int, *chunks: Any) -> Trai
         error = bring(unit, order)
     elif trainings.find(Path(order.cache), unit.unit_id) is None:
         torch_threads(order.threads)
-        errors = {digest: text for encoded in chunks[2::3] for digest, text in encoded.errors.items()}
-        store, key = open_store(Path(order.cache)), chunks[2].encoder
+        shown = _shown(order, chunks)
         try:
-            error = train(unit, order, store, key, errors)
+            error = train(unit, order, shown)
         except MissingFeatures:
             for chunk in chunks[::3]:
                 encode(chunk, Path(order.cache), order.threads, order.device)
-            error = train(unit, order, store, key, errors)
+            error = train(unit, order, shown)
     else:
         images = 0  # another run did it meanwhile
     record = _task(
@@ -128,6 +128,22 @@ def train_task(unit: TrainUnit, order: Order, driver: int, *chunks: Any) -> Trai
         images=images,
     )
     return Trained(training_id=unit.unit_id, record=record, error=error)
+
+
+def _shown(order: Order, chunks: tuple[Any, ...]) -> Shown:
+    """The auxiliary set of a training; it may be empty."""
+    errors = {digest: text for encoded in chunks[2::3] for digest, text in encoded.errors.items()}
+    if not chunks or isinstance(chunks[0].input, ImageInput):
+        return ShownImages(_by_digest(chunks), errors)
+    return ShownFeatures(open_store(Path(order.cache)), chunks[2].encoder, errors, order.threads)
+
+
+def _by_digest(chunks: tuple[Any, ...]) -> dict[str, np.ndarray]:
+    """Decoded pixels of some chunks by image digest: views, not copies."""
+    images: dict[str, np.ndarray] = {}
+    for chunk, pixels in zip(chunks[::3], chunks[1::3], strict=True):
+        images.update(zip((s.digest for s in chunk.samples), pixels, strict=True))
+    return images
 
 
 @ray.remote(num_cpus=1, num_returns="streaming", max_retries=RETRIES, scheduling_strategy="SPREAD")
@@ -172,10 +188,7 @@ def _inputs(folder: Path, unit: ScoreUnit, order: Order, chunks: tuple[Any, ...]
     for encoded in chunks[2::3]:
         errors.update(encoded.errors)
     if isinstance(unit.input, ImageInput):
-        images: dict[str, np.ndarray] = {}
-        for chunk, pixels in zip(chunks[::3], chunks[1::3], strict=True):
-            images.update(zip((s.digest for s in chunk.samples), pixels, strict=True))
-        return PixelInputs(folder, unit, images, errors)
+        return PixelInputs(folder, unit, _by_digest(chunks), errors)
     torch_threads(order.threads)
     store, key = open_store(Path(order.cache)), chunks[2].encoder
     given = {

@@ -18,7 +18,7 @@ from gad.harness.conformance import (
 )
 from gad.harness.conformance.failures import Blocked, CheckFailed
 from gad.harness.conformance.subject import Subject
-from gad.harness.executor.child import load
+from gad.harness.executor.loaded import load
 from gad.harness.registry import Model
 
 HERE = str(Path(__file__).parent)

@@ -27,9 +27,10 @@ ROWS = (
 )
 CLIP = "ViT-B-16-plus-240:laion400m_e32"
 RESNET = "timm:wide_resnet50_2.tv_in1k"
-METHODS = {"spade", "padim", "patchcore", "coop", "winclip", "inctrl", "clip-zero-shot", "anomalydino"}
+METHODS = {"spade", "padim", "patchcore", "regad", "coop", "winclip", "inctrl", "clip-zero-shot", "anomalydino"}
 METHODS |= {"pixel-knn", "pixel-gaussian"}
-ENCODERS = {"paper": [CLIP, RESNET], "ablation": [CLIP]}
+START = "timm:resnet18.tv_in1k"  # where RegAD's training starts
+ENCODERS = {"paper": [CLIP, START, RESNET], "ablation": [CLIP]}
 
 
 @pytest.fixture
@@ -46,23 +47,23 @@ def planned(bench: Bench, grid: str) -> Any:
     return json.loads(bench.here("plan", "--grid", grid, "--json").stdout)
 
 
-# 54 categories in all (15 + 12 + 5 + 2 * 11), 3 K, 3 seeds. Trainings: each trained method for 3 K, on MVTec AD
-# and on VisA.
+# 54 categories in all (15 + 12 + 5 + 2 * 11), 3 K, 3 seeds. Trainings, on MVTec AD and on VisA: each trained method
+# for 3 K, but one of RegAD for every K.
 @pytest.mark.parametrize(
-    ("grid", "methods", "trained"),
-    [("paper", 6, 2), ("ablation", 9, 9)],
+    ("grid", "methods", "trainings"),
+    [("paper", 7, 2 * (2 * 3 + 1)), ("ablation", 9, 2 * 9 * 3)],
 )
 def test_jobs_and_parts_are_counted_from_the_cards(
-    bench: Bench, grid: str, methods: int, trained: int
+    bench: Bench, grid: str, methods: int, trainings: int
 ) -> None:
     plan = planned(bench, grid)
     assert plan["jobs"] == methods * 11 * 3 * 3
     assert plan["parts"] == methods * 54 * 3 * 3
     assert (plan["done"], plan["new"], plan["invalid"]) == (0, 0, plan["parts"])
-    assert plan["train"] == trained * 2 * 3
+    assert plan["train"] == trainings
     assert {reason["state"] for reason in plan["reasons"]} == {"missing"}
     # Test images, and the up to 3 * 8 prompts of each of 54 categories; methods share encoders, and the categories
-    # of one-vs-all their test images.
+    # of one-vs-all their test images. RegAD's are decoded in a way of its own.
     tests = (467 + 1258) + (962 + 1200) + (564 + 183) + (377 + 715) + (286 + 54) + (25 + 155) + (25 + 100)
     assert plan["encode_images"] == len(ENCODERS[grid]) * (tests + 4 * 10_000 + 54 * 24)
 
@@ -99,7 +100,7 @@ def test_what_is_missing_is_named_once_with_what_to_do(bench: Bench, grid: str) 
     assert all("not in the local cache" in lack["text"] for lack in missing[11:])
     assert "vit_b_16_plus_240-laion400m_e32-699c4b84.pt" in missing[11]["text"]
     if grid == "paper":
-        assert "hf.co/timm/wide_resnet50_2.tv_in1k" in missing[12]["text"]
+        assert "hf.co/timm/wide_resnet50_2.tv_in1k" in missing[-1]["text"]
     shown = bench.here("plan", "--grid", grid).stdout
     for name in ROWS:
         assert shown.count(f"dataset '{name}' is not prepared") == 1
@@ -107,12 +108,13 @@ def test_what_is_missing_is_named_once_with_what_to_do(bench: Bench, grid: str) 
 
 
 def test_who_waits_for_what(bench: Bench) -> None:
-    """CoOp and InCTRL are trained on MVTec AD, so nearly all of their parts wait for it."""
+    """CoOp, InCTRL and RegAD are trained on MVTec AD, so nearly all of their parts wait for it."""
     parts = {lack["name"]: lack["parts"] for lack in planned(bench, "paper")["missing"]}
-    assert parts["elpv"] == 6 * 9
-    assert parts["mvtec"] == 6 * 15 * 9 + 2 * (54 - 15) * 9
-    assert parts["visa"] == 6 * 12 * 9 + 2 * 15 * 9
+    assert parts["elpv"] == 7 * 9
+    assert parts["mvtec"] == 7 * 15 * 9 + 3 * (54 - 15) * 9
+    assert parts["visa"] == 7 * 12 * 9 + 3 * 15 * 9
     assert parts[CLIP] == parts[RESNET] == 3 * 54 * 9
+    assert parts[START] == 54 * 9
 
 
 @pytest.mark.parametrize("grid", ["paper", "ablation"])

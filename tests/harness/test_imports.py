@@ -26,6 +26,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "harness.overlay",
         "harness.metrics",
         "harness.adapter",
+        "harness.auxiliary",
         "harness.built",
     ),
     ("harness.store",),

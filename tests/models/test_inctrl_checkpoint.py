@@ -17,7 +17,7 @@ from safetensors.torch import load_file
 from gad.harness.adapter import Context, Features
 from gad.harness.cli.exporting import export
 from gad.harness.errors import ModelError, UsageError
-from gad.harness.executor import child, trainings
+from gad.harness.executor import loaded, trainings
 from gad.models.backbones.weights import TINY, frozen_digest
 from gad.models.inctrl import checkpoint, heads_file
 from gad.models.inctrl.adapter import InCTRL, as_arrays
@@ -252,7 +252,7 @@ def test_what_the_harness_writes_is_read_and_exported(tmp_path: Path, encoder: S
         "encoder": "0123456789abcdef0123",
     }
     arrays = as_arrays(heads(), SIZES)
-    child._save(arrays, str(tmp_path / "checkpoint.safetensors"), {**said, "epoch": 3})
+    loaded.save(arrays, str(tmp_path / "checkpoint.safetensors"), {**said, "epoch": 3})
     found, state, _ = heads_file.read(tmp_path / "checkpoint.safetensors")
     assert found.model_dump(mode="json") == {**said, "backbone_digest": ""}
     checkpoint.write(tmp_path / "checkpoint.pyth", encoder, state, "tiny")
