@@ -23,6 +23,7 @@ from gad.harness.errors import ModelError, UsageError
 from gad.harness.executor import encode, given, single
 from gad.harness.methods import input_of
 from gad.harness.nouns import FeatureInput, ModelChoice
+from gad.models.backbones import generated
 from gad.models.backbones.clip import ClipEncoder
 from gad.models.backbones.weights import TINY, frozen_digest
 
@@ -196,3 +197,33 @@ def test_what_does_not_fit(home: Path, tmp_path: Path) -> None:
     assert "Traceback" not in str(few.value)
     with pytest.raises(UsageError, match="inctrl needs at least 1 prompts; K = 0"):
         train(model="inctrl", auxiliary=str(home / "helper"), shots=0, out=tmp_path / "out", backbone="tiny")
+
+
+def test_a_model_that_looks_at_images_is_trained_once_for_every_k(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    generated.write("timm:resnet18", tmp_path / "resnet18.safetensors")
+    train(
+        model="regad",
+        auxiliary=str(home / "helper"),
+        out=tmp_path / "out",
+        backbone=f"timm:resnet18:{tmp_path / 'resnet18.safetensors'}",
+        option=["epochs=1", "size=48", "batch=3"],
+        data=home / "data",
+        cache=home / "cache",
+    )
+    story = json.loads((tmp_path / "out" / "training.json").read_text())
+    assert (story["shots"], len(story["losses"])) == (0, 2)  # of 4 normal train images
+    assert not (tmp_path / "out" / "epochs").exists()
+    (tmp_path / "resnet18.safetensors").rename(tmp_path / "elsewhere.safetensors")
+    capsys.readouterr()
+    given = {"model": "regad", "checkpoint": tmp_path / "out" / "checkpoint.safetensors"}
+    with pytest.raises(ModelError, match="no file"):  # its name says which weights it started from
+        asked(home, **given)
+    (tmp_path / "elsewhere.safetensors").rename(tmp_path / "resnet18.safetensors")
+    asked(home, **given, maps=tmp_path / "maps")
+    said = capsys.readouterr()
+    assert "warning" not in said.err
+    assert len(said.out.splitlines()) == len(list((tmp_path / "maps").iterdir())) == 2
+    with pytest.raises(UsageError, match="inctrl is trained for a K"):
+        train(model="inctrl", auxiliary=str(home / "helper"), out=tmp_path / "other", backbone="tiny")

@@ -111,7 +111,7 @@ def test_an_image_that_cannot_be_read_or_none_at_all_fails_the_training(tmp_path
         shown = ShownImages(images, {"1": "cannot read image 1.png"})
         train_into(tmp_path, unit(samples), "nowhere:INFO", Limits(), 1, shown)
 
-    with pytest.raises(ModelError, match="auxiliary set helper: cannot read image 1.png"):
+    with pytest.raises(ModelError, match=r"auxiliary set helper: cannot read image 1\.png"):
         trained(sample(0), sample(1))
     with pytest.raises(ModelError, match="helper has no normal train image to train regad on"):
         trained()
