@@ -55,7 +55,7 @@ def test_one_training_is_kept_and_serves_every_k(tmp_path: Path, grid: str, clus
     bench = Bench(tmp_path / "first")
     path = bench.grid(grid)
     assert bench.json("plan", "--grid", path)["train"] == 1
-    bench.run("submit", "--grid", path, "--address", cluster)
+    bench.run("submit", "--grid", path, "--address", cluster, timeout=500)
     rows = bench.json("results", "--by", "job")
     assert [(row["shots"], row["status"]) for row in rows] == [(1, "done"), (2, "done")]
     assert {row["note"] for row in bench.json("results")} == {"generated weights"}
@@ -73,7 +73,7 @@ def test_one_training_is_kept_and_serves_every_k(tmp_path: Path, grid: str, clus
     content = bytearray(victim.read_bytes())
     content[-1] ^= 1
     victim.write_bytes(bytes(content))
-    again.run("submit", "--grid", again.grid(grid), "--address", cluster)
+    again.run("submit", "--grid", again.grid(grid), "--address", cluster, timeout=500)
     assert again.query("SELECT count(*) FROM tasks WHERE stage = 'train' AND images > 0") == [(1,)]
     assert again.scores() == bench.scores()
 
