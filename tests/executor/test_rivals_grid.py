@@ -10,7 +10,7 @@ from encoded import pictures
 from PIL import Image
 from support import Bench
 
-from gad.leaderboard import exports, queries, ranking, sheet
+from gad.leaderboard import exports, queries, ranking, sheetformats
 from gad.models.backbones import generated
 
 pytestmark = pytest.mark.timeout(600)
@@ -73,7 +73,7 @@ def test_all_complete_and_generated_weights_are_marked(
     shown_costs = ("warm_seconds", "cold_seconds", "parameters", "peak_memory_mb")
     assert [(row["model"], name) for row in costs for name in shown_costs if not row[name]] == []
     (board,) = exports.boards(bench.results, "auroc", 2).values()
-    for make, _, _ in sheet.FORMATS.values():
+    for make, _, _ in sheetformats.FORMATS.values():
         assert make(board).count("generated weights") == len(DRAWN)
     found = queries.load(bench.results).datasets
     ranks = ranking.cells(found, 2, "auroc").set_index("model")["rank"]
