@@ -52,6 +52,18 @@ def message(tmp_path: Path, how: str, seconds: float = 0.0) -> dict[str, Any]:
     }
 
 
+def test_peak_memory_is_the_detectors_own() -> None:
+    """Not that of the process that starts it, which getrusage would count on Linux."""
+    held = np.ones(60_000_000)  # 480 MB
+    child = Child(threads=1)
+    try:
+        reply = child.ask({"do": "nothing known"}, Limits())
+    finally:
+        child.close()
+    assert reply["error_type"] == "KeyError"
+    assert 10 < reply["peak_memory_mb"] < held.nbytes / 2**20
+
+
 def test_scores_come_back_exactly(child: Child, tmp_path: Path) -> None:
     images = message(tmp_path, "good")
     reply = child.ask(images, Limits())
