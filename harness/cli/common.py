@@ -9,10 +9,16 @@ from typing import Annotated, Any
 import typer
 
 DataDir = Annotated[
-    Path, typer.Option("--data", envvar="GAD_DATA", help="Folder of prepared datasets.", show_default=True)
+    Path,
+    typer.Option(
+        "--data", envvar="GAD_DATA", help="Folder of prepared datasets.", show_default=True, file_okay=False
+    ),
 ]
 ResultsDir = Annotated[
-    Path, typer.Option("--results", envvar="GAD_RESULTS", help="Folder of results.", show_default=True)
+    Path,
+    typer.Option(
+        "--results", envvar="GAD_RESULTS", help="Folder of results.", show_default=True, file_okay=False
+    ),
 ]
 CacheDir = Annotated[
     Path,
@@ -21,6 +27,7 @@ CacheDir = Annotated[
         envvar="GAD_CACHE",
         help="Folder of cached features (for models with an encoder).",
         show_default=True,
+        file_okay=False,
     ),
 ]
 GridName = Annotated[
@@ -39,6 +46,8 @@ OnlyOption = Annotated[
     ),
 ]
 LimitOption = Annotated[int | None, typer.Option("--limit", min=1, help="Keep only the first N jobs.")]
+
+MOST_THREADS, MOST_WORKERS = 1024, 10_000  # beyond any machine: a slip of the finger
 
 DATA, RESULTS, CACHE = Path("gad-data"), Path("gad-results"), Path("gad-cache")
 

@@ -14,6 +14,8 @@ import typer
 from gad.harness.cli.common import (
     CACHE,
     DATA,
+    MOST_THREADS,
+    MOST_WORKERS,
     RESULTS,
     AsJson,
     CacheDir,
@@ -64,9 +66,11 @@ def submit(
     limit: LimitOption = None,
     address: Annotated[str | None, typer.Option(help="A running Ray cluster; default: this machine.")] = None,
     workers: Annotated[
-        int | None, typer.Option(min=1, help="Workers on this machine; default: its cores.")
+        int | None, typer.Option(min=1, max=MOST_WORKERS, help="Workers on this machine; default: its cores.")
     ] = None,
-    threads: Annotated[int, typer.Option(min=1, help="Threads of each scoring process (recorded).")] = 1,
+    threads: Annotated[
+        int, typer.Option(min=1, max=MOST_THREADS, help="Threads of each scoring process (recorded).")
+    ] = 1,
     device: Annotated[
         Device, typer.Option(help="Where encoders compute; auto: on GPUs where the cluster has some.")
     ] = Device.auto,
@@ -139,7 +143,9 @@ def plan(
     ] = False,
     workers: Annotated[
         int | None,
-        typer.Option(min=1, help="Workers to estimate the time for; default: this machine's cores."),
+        typer.Option(
+            min=1, max=MOST_WORKERS, help="Workers to estimate the time for; default: this machine's cores."
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:

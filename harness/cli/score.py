@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gad.harness.cli.chosen import chosen_model, listed
-from gad.harness.cli.common import CACHE, AsJson, CacheDir, printable
+from gad.harness.cli.common import CACHE, MOST_THREADS, AsJson, CacheDir, printable
 
 if TYPE_CHECKING:
     from gad.harness.executor.single import Answer, Single
@@ -41,7 +41,7 @@ def score(
     ] = None,
     maps: Annotated[Path | None, typer.Option(help="Folder for heat maps over the images (PNG).")] = None,
     cache: CacheDir = CACHE,
-    threads: Annotated[int, typer.Option(min=1, help="Threads.")] = 1,
+    threads: Annotated[int, typer.Option(min=1, max=MOST_THREADS, help="Threads.")] = 1,
     as_json: AsJson = False,
 ) -> None:
     """Score images with one detector that is shown K normal ones. Higher is more anomalous."""

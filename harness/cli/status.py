@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 import time
 from pathlib import Path
@@ -19,13 +20,17 @@ FAILURE = ("part_id", "model", "dataset", "category", "shots", "seed", "attempts
 def status(
     results: ResultsDir = RESULTS,
     watch: Annotated[bool, typer.Option("--watch", help="Look again until no run is going on.")] = False,
-    every: Annotated[float, typer.Option(min=0.2, help="Seconds between looks.")] = 2.0,
+    every: Annotated[float, typer.Option(min=0.2, max=86400, help="Seconds between looks.")] = 2.0,
     job: Annotated[
         str, typer.Option(help="A job's name or id: its log, and the command that runs it again.")
     ] = "",
     as_json: AsJson = False,
 ) -> None:
     """How far the runs are: jobs by status, runs that are going on, throughput, what sharing saved."""
+    if math.isnan(every):  # which is in every range
+        from gad.harness.errors import UsageError
+
+        raise UsageError("--every nan is not a number of seconds", fix="For example --every 2.")
     if job:
         _job(results, job, as_json)
         return

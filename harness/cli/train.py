@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from gad.harness.cli.chosen import chosen_model
-from gad.harness.cli.common import CACHE, DATA, AsJson, CacheDir, DataDir, print_json
+from gad.harness.cli.common import CACHE, DATA, MOST_THREADS, AsJson, CacheDir, DataDir, print_json
 
 
 def train(
@@ -21,14 +21,18 @@ def train(
     shots: Annotated[
         int | None, typer.Option(min=0, help="K; not for models of which one training serves every K.")
     ] = None,
-    training_seed: Annotated[int, typer.Option(min=0, help="Draws the batches and the first weights.")] = 10,
+    training_seed: Annotated[
+        int, typer.Option(min=0, max=2**32 - 1, help="Draws the batches and the first weights.")
+    ] = 10,
     backbone: Annotated[str, typer.Option(help="NAME:TAG, NAME:FILE or tiny.")] = "",
     option: Annotated[
         list[str] | None, typer.Option(help="NAME=VALUE of the model's options; may be given several times.")
     ] = None,
     data: DataDir = DATA,
     cache: CacheDir = CACHE,
-    threads: Annotated[int, typer.Option(min=1, help="Threads (another number may change last bits).")] = 1,
+    threads: Annotated[
+        int, typer.Option(min=1, max=MOST_THREADS, help="Threads (another number may change last bits).")
+    ] = 1,
     as_json: AsJson = False,
 ) -> None:
     """Train a detector on an auxiliary set. The same command gives the same weights."""

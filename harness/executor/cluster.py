@@ -6,6 +6,7 @@ import contextlib
 import logging
 import os
 import socket
+import sys
 from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
@@ -36,6 +37,17 @@ def session(address: str | None, workers: int | None) -> Iterator[int]:
         "logging_level": logging.ERROR,
         "configure_logging": True,
     }
+    with contextlib.redirect_stdout(sys.stderr):  # what Ray prints of lost nodes is none of our output
+        _start(address, workers, quiet)
+        try:
+            yield int(ray.cluster_resources().get("CPU", 0))
+        finally:
+            ray.shutdown()
+
+
+def _start(address: str | None, workers: int | None, quiet: dict[str, Any]) -> None:
+    import ray
+
     try:
         if address:
             ray.init(address=address, **quiet)
@@ -52,10 +64,6 @@ def session(address: str | None, workers: int | None) -> Iterator[int]:
             f"Ray did not start: {error}",
             fix="The same command tries again: a machine that is very busy may be too slow for Ray.",
         ) from error
-    try:
-        yield int(ray.cluster_resources().get("CPU", 0))
-    finally:
-        ray.shutdown()
 
 
 def device_for(asked: Literal["auto", "cpu", "cuda"]) -> str:
@@ -110,44 +118,60 @@ def preflight(files: Sequence[str], models: Sequence[str]) -> int:
     """Check every living node: same code, data in sight, CPUs to work with. Returns the number of nodes.
 
     ``files`` are a few data files that every node must see, ``models`` the models that will run: their
-    code must be the same everywhere, too. Raises HarnessError naming the node.
+    code must be the same everywhere, too. A node that turns out to be gone (Ray takes some seconds to notice) is
+    left out. Raises HarnessError naming the node.
+    """
+    own = code_digests(list(models))
+    nodes = [node for node in _living() if _takes_part(node, list(files), own)]
+    if not any(node["Resources"].get("CPU", 0) >= 1 for node in nodes):
+        raise HarnessError(
+            f"the cluster's {len(nodes)} node(s) offer no CPU; every task needs one",
+            fix="Start nodes with CPUs, or leave --address away.",
+        )
+    return len(nodes)
+
+
+def _living() -> list[dict[str, Any]]:
+    import ray
+
+    return [node for node in ray.nodes() if node["Alive"]]
+
+
+def _takes_part(node: dict[str, Any], files: list[str], own: dict[str, str]) -> bool:
+    """Whether a node can run tasks; False when it is gone. ``own``: digests of the code here, by model.
+
+    Raises HarnessError for a node that lives and has other code, or does not see the data.
     """
     import ray
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
     from gad.harness.executor.tasks import probe_task
 
-    nodes = [node for node in ray.nodes() if node["Alive"]]
-    if not any(node["Resources"].get("CPU", 0) >= 1 for node in nodes):
-        raise HarnessError(
-            f"the cluster's {len(nodes)} node(s) offer no CPU; every task needs one",
-            fix="Start nodes with CPUs, or leave --address away.",
+    place = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
+    name = f"node {node['NodeManagerAddress']} ({node['NodeID'][:8]})"
+    models = [model for model in own if model != "harness"]
+    try:
+        found, code, missing = ray.get(
+            probe_task.options(scheduling_strategy=place).remote(files, models), timeout=PROBE_SECONDS
         )
-    own = code_digests(list(models))
-    for node in nodes:
-        place = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
-        name = f"node {node['NodeManagerAddress']} ({node['NodeID'][:8]})"
-        try:
-            found, code, missing = ray.get(
-                probe_task.options(scheduling_strategy=place).remote(list(files), list(models)),
-                timeout=PROBE_SECONDS,
-            )
-        except Exception as error:  # whatever a node fails with, it cannot take part
-            reason = str(error).strip().splitlines()[-1]
-            raise HarnessError(
-                f"{name} cannot run the harness: {reason}", fix="Install the same package there."
-            ) from error
-        other = [what for what in own if code.get(what) != own[what]]
-        if found != version() or other:
-            raise HarnessError(
-                f"{name} has other code than this machine: version {found} there, {version()} here; "
-                f"differing: {', '.join(other) or 'the version'}",
-                fix="Install the same version of the package, and of every model's, on all nodes.",
-            )
-        if missing:
-            raise HarnessError(
-                f"{name} does not see {missing[0]}"
-                + (f" and {len(missing) - 1} more" if missing[1:] else ""),
-                fix="Put the data under the same path on every node (a shared folder).",
-            )
-    return len(nodes)
+    except Exception as error:  # whatever a node fails with, it cannot take part
+        if node["NodeID"] not in {other["NodeID"] for other in _living()}:
+            print(f"{name} is gone; the run goes on without it", file=sys.stderr)
+            return False
+        reason = str(error).strip().splitlines()[-1]
+        raise HarnessError(
+            f"{name} cannot run the harness: {reason}", fix="Install the same package there."
+        ) from error
+    other = [what for what in own if code.get(what) != own[what]]
+    if found != version() or other:
+        raise HarnessError(
+            f"{name} has other code than this machine: version {found} there, {version()} here; "
+            f"differing: {', '.join(other) or 'the version'}",
+            fix="Install the same version of the package, and of every model's, on all nodes.",
+        )
+    if missing:
+        raise HarnessError(
+            f"{name} does not see {missing[0]}" + (f" and {len(missing) - 1} more" if missing[1:] else ""),
+            fix="Put the data under the same path on every node (a shared folder).",
+        )
+    return True

@@ -28,6 +28,11 @@ from gad.harness.store.records import PartRecord
 from gad.harness.units import ENCODERS_PER_GPU, ScoreUnit, Work
 
 WAIT_SECONDS = 0.25
+STOPPING = (
+    "",
+    "stopping: what runs is finished first; Ctrl-C once more stops now",
+    "stopping now: what was finished is kept",
+)
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 TERMINAL_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
@@ -95,10 +100,13 @@ class Driver:
         self.running: dict[Any, _Running] = {}
         self.slices = Slices()
         self.measuring: dict[Any, Ended] = {}
-        ahead = 2 * max(cpus, 1) + 2
+        ahead, told = 2 * max(cpus, 1) + 2, 0
         while self.running or self.measuring or (self.waiting and not stop.asked):
             while self.waiting and len(self.running) < ahead and not stop.asked:
                 self._submit(*self.waiting.popleft())
+            if stop.asked > told:
+                told = stop.asked
+                self.progress.say(STOPPING[min(told, 2)])
             if stop.asked > 1:
                 break
             self._collect()

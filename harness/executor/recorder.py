@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 from gad.harness.errors import StoreError
-from gad.harness.store import mapfiles, segments
+from gad.harness.store import ingest, mapfiles, segments
 from gad.harness.store.mapfiles import Maps
 from gad.harness.store.records import PartRecord, TaskRecord
 
@@ -92,15 +92,15 @@ class Recorder:
         )
 
     def _finish(self) -> None:
-        """Close the ingester's input and wait for its last pass; run one here if it was killed."""
+        """Let the ingester finish and wait for its last pass; run one here if it was killed."""
         assert self.ingester.stdin is not None
-        self.ingester.stdin.close()
+        with contextlib.suppress(BrokenPipeError):
+            self.ingester.stdin.write(ingest.FINISH)
+            self.ingester.stdin.close()
         try:
             code = self.ingester.wait(timeout=FINISH_SECONDS)
         except subprocess.TimeoutExpired:
             self.ingester.kill()
             code = -9
         if code != 0:
-            from gad.harness.store.ingest import ingest_all
-
-            ingest_all(self.results)
+            ingest.ingest_all(self.results)

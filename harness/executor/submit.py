@@ -14,7 +14,7 @@ from gad.harness import lacking, plandisk, registry, sources, units, version
 from gad.harness import plan as planning
 from gad.harness import work as making
 from gad.harness.errors import DataError, StoreError
-from gad.harness.executor import trainings
+from gad.harness.executor import setaside, trainings
 from gad.harness.nouns import FeatureInput, Grid, Job, most_maps
 from gad.harness.plan import Only, Plan
 from gad.harness.store import ingest, manifests, read, runs, segments
@@ -68,6 +68,11 @@ class Outcome:
 
 def submit(grid: Grid, settings: Settings) -> Outcome:
     """Run what is missing of a grid. Raises HarnessError before anything is spent if it cannot be run."""
+    with setaside.named(settings.cache):
+        return _submit(grid, settings)
+
+
+def _submit(grid: Grid, settings: Settings) -> Outcome:
     layout = Layout(settings.results)
     _usable(layout)
     _heal(settings.results)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import ray
@@ -29,6 +29,9 @@ from gad.harness.units import EncodeUnit, ScoreUnit, TrainUnit, source_name
 
 # A lost worker or node is retried by Ray; a Python error is not, for it would only happen again.
 RETRIES = 3
+MOST_STREAMS = 32  # more than any method reads
+
+T = TypeVar("T")
 
 
 def _task(stage: Any, run_id: str, driver: int, started: float, **fields: Any) -> TaskRecord:
@@ -109,12 +112,7 @@ def train_task(unit: TrainUnit, order: Order, driver: int, *chunks: Any) -> Trai
     elif trainings.find(Path(order.cache), unit.unit_id) is None:
         torch_threads(order.threads)
         shown = _shown(order, chunks)
-        try:
-            error = train(unit, order, shown)
-        except MissingFeatures:
-            for chunk in chunks[::3]:
-                encode(chunk, Path(order.cache), order.threads, order.device)
-            error = train(unit, order, shown)
+        error = _looked(lambda: train(unit, order, shown), order, chunks)
     else:
         images = 0  # another run did it meanwhile
     record = _task(
@@ -198,14 +196,20 @@ def _inputs(folder: Path, unit: ScoreUnit, order: Order, chunks: tuple[Any, ...]
         for row, sample in enumerate(chunk.samples)
     }
     about = (given, chunks[2].parameters, looks_at_maps(unit, order))
-    try:
-        return FeatureInputs(folder, unit, store, key, errors, *about)
-    except MissingFeatures:
-        # A damaged shard was set aside, or this node does not see the others' store: encode again here.
-        for chunk in chunks[::3]:
-            if chunk.keep:
-                encode(chunk, Path(order.cache), order.threads, order.device)
-        return FeatureInputs(folder, unit, store, key, errors, *about)
+    return _looked(lambda: FeatureInputs(folder, unit, store, key, errors, *about), order, chunks)
+
+
+def _looked(look: Callable[[], T], order: Order, chunks: tuple[Any, ...]) -> T:
+    """What ``look`` finds in the store. When rows are missing (a damaged shard was set aside, or this node does not
+    see the others' store) they are encoded again here; each look may come upon another damaged stream."""
+    for _ in range(MOST_STREAMS):
+        try:
+            return look()
+        except MissingFeatures:
+            for chunk in chunks[::3]:
+                if chunk.keep:
+                    encode(chunk, Path(order.cache), order.threads, order.device)
+    return look()
 
 
 @ray.remote(num_cpus=0, max_retries=0)

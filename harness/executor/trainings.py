@@ -2,6 +2,7 @@
 
 CACHE/trainings/<id>/checkpoint.safetensors
 CACHE/trainings/<id>/training.json    losses, seconds, what was trained on, sha256 of the checkpoint
+CACHE/trainings/damaged/<id>/         the last one of that id that failed its check, kept for inspection
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from gad.harness.errors import ModelError
 from gad.harness.units import TrainUnit
 
 CHECKPOINT, STORY = "checkpoint.safetensors", "training.json"
+DAMAGED = "damaged"
 
 
 def folder(cache: Path, training_id: str) -> Path:
@@ -35,9 +37,18 @@ def find(cache: Path, training_id: str) -> Path | None:
         story, content = {}, b""
     if story and hashlib.sha256(content).hexdigest() == story.get("sha256"):
         return home / CHECKPOINT
-    with contextlib.suppress(FileNotFoundError):  # there is none, or another process sets it aside, too
-        os.replace(home, atomic.temporary_name(home))
+    if home.exists():
+        _set_aside(home)
     return None
+
+
+def _set_aside(home: Path) -> None:
+    """Another process may be doing the same: then there is nothing left to move."""
+    aside = home.parent / DAMAGED / home.name
+    aside.parent.mkdir(exist_ok=True)
+    shutil.rmtree(aside, ignore_errors=True)
+    with contextlib.suppress(FileNotFoundError):
+        os.replace(home, aside)
 
 
 def header_for(unit: TrainUnit, encoder: str) -> dict[str, Any]:

@@ -4,7 +4,10 @@ It is the only one to open the private database, one batch at a time under a loc
 one results folder take turns. What it publishes is a copy put in place by a rename: readers see the old
 database or the new one, whole. Killing it loses nothing; the next batch picks up what is on disk.
 
-    python -m gad.harness.store.ingest RESULTS      ingests every second until its standard input closes
+    python -m gad.harness.store.ingest RESULTS      ingests every second until it is told to finish
+
+It is told so by a word on its standard input. One that closes without it was held by a run that died: then this
+is the only one left to say so.
 """
 
 from __future__ import annotations
@@ -27,6 +30,11 @@ if TYPE_CHECKING:
 
 BATCH_PARTS = 1000
 INTERVAL_S = 1.0
+FINISH = b"finish"
+DIED = (
+    "the run died: its process was killed, or the Ray node that it was connected to is gone. "
+    "What was finished is kept; the same command goes on."
+)
 
 
 @dataclass
@@ -151,9 +159,9 @@ def rebuild(results: Path) -> Ingested:
 
 
 def main(results: Path) -> None:
-    """Ingest every second until standard input closes, then once more to the end."""
-    closing, said = False, ""
-    while not closing:
+    """Ingest every second until standard input says or closes, then once more to the end."""
+    word, said = None, ""
+    while word is None:
         started = time.monotonic()
         try:
             ingest(results)
@@ -166,16 +174,19 @@ def main(results: Path) -> None:
         import sklearn.metrics  # noqa: F401
 
         # Publishing copies the database: rest at least three times as long as a pass took.
-        closing = _stdin_closed(max(INTERVAL_S, 3 * took))
+        word = _heard(max(INTERVAL_S, 3 * took))
+    if word != FINISH:
+        print(DIED, file=sys.stderr, flush=True)
     try:
         ingest_all(results)
     except StoreError as error:
         sys.exit(f"ingester: {error.message}")
 
 
-def _stdin_closed(timeout: float) -> bool:
+def _heard(timeout: float) -> bytes | None:
+    """What came on standard input: None if nothing did, empty if it was closed."""
     ready, _, _ = select.select([sys.stdin], [], [], timeout)
-    return bool(ready) and not os.read(sys.stdin.fileno(), 1)
+    return os.read(sys.stdin.fileno(), len(FINISH)) if ready else None
 
 
 if __name__ == "__main__":

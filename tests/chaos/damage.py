@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Iterable
 from pathlib import Path
 from random import Random
 
-from chaos.stage import Stage
+from chaos.stage import Stage, TooLate
 
 
 def flip_segment(stage: Stage, random: Random) -> None:
-    _flip(_segment(stage, random), random)
+    _flip(stage.damaged(_segment(stage, random)), random)
 
 
 def truncate_segment(stage: Stage, random: Random) -> None:
-    _truncate(_segment(stage, random), random)
+    _truncate(stage.damaged(_segment(stage, random)), random)
 
 
 def delete_segment(stage: Stage, random: Random) -> None:
@@ -45,25 +47,56 @@ def flip_private(stage: Stage, random: Random) -> None:
 
 
 def flip_shard(stage: Stage, random: Random) -> None:
-    """Results that need the features are gone, too: otherwise nobody would look at the shard."""
-    _flip(_shard(stage, random), random)
-    delete_segment(stage, random)
+    _flip(stage.damaged(_shard(stage, random)), random)
 
 
 def truncate_shard(stage: Stage, random: Random) -> None:
-    _truncate(_shard(stage, random), random)
-    delete_segment(stage, random)
+    _truncate(stage.damaged(_shard(stage, random)), random)
+
+
+def flip_checkpoint(stage: Stage, random: Random) -> None:
+    _flip(stage.damaged(_checkpoint(stage, random)), random)
+
+
+def truncate_checkpoint(stage: Stage, random: Random) -> None:
+    _truncate(stage.damaged(_checkpoint(stage, random)), random)
 
 
 def _segment(stage: Stage, random: Random) -> Path:
+    """One that no other fault has harmed."""
     stage.now()
-    name = random.choice(sorted(stage.segments()))
+    left = sorted(stage.segments() - stage.harmed)
+    if not left:
+        raise TooLate
+    name = random.choice(left)
     stage.harmed.add(name)
     return stage.bench.results / "segments" / name
 
 
 def _shard(stage: Stage, random: Random) -> Path:
-    return random.choice(sorted((stage.cache / "features").rglob("*.npy")))
+    """All that was made from features is gone, too: otherwise nobody would look at them."""
+    _forget_results(stage)
+    shutil.rmtree(stage.cache / "trainings", ignore_errors=True)
+    return _one_more(stage, (stage.cache / "features").glob("*/*/*.npy"), random)
+
+
+def _checkpoint(stage: Stage, random: Random) -> Path:
+    _forget_results(stage)
+    return _one_more(stage, (stage.cache / "trainings").glob("*/*.safetensors"), random)
+
+
+def _one_more(stage: Stage, paths: Iterable[Path], random: Random) -> Path:
+    """One that no other fault has damaged."""
+    left = sorted(path for path in paths if path not in stage.found)
+    if not left:
+        raise TooLate
+    return random.choice(left)
+
+
+def _forget_results(stage: Stage) -> None:
+    for name in stage.segments():
+        stage.harmed.add(name)
+        (stage.bench.results / "segments" / name).unlink()
 
 
 def _flip(path: Path, random: Random, count: int = 1) -> None:

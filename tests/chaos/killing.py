@@ -70,6 +70,22 @@ def interrupt_twice(stage: Stage, random: Random) -> None:
     process.send_signal(signal.SIGINT)
 
 
+def agent(stage: Stage, random: Random) -> None:
+    """A node's agent: its raylet leaves with it, and what ran there runs elsewhere."""
+    stage.start()
+    stage.moment(random, started=True)
+    node = random.choice(stage.nodes.workers())
+    stage.nodes.kill_agent(node, random)
+    stage.undo.append(lambda: stage.nodes.replace(node))
+
+
+def own_raylet(stage: Stage, random: Random) -> None:
+    """That of a run without a cluster: the run ends with it."""
+    stage.start_alone()
+    stage.moment(random, started=True)
+    _kill_one(stage, "/raylet/raylet", random)
+
+
 def _kill_one(stage: Stage, word: str, random: Random) -> None:
     found = stage.descendants(word)
     if not found:

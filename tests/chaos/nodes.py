@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+from random import Random
 from typing import Any
 
 import psutil
 from ray.cluster_utils import Cluster
 
+# Titles of the two helpers of every raylet. They look like workers, but a raylet ends itself with either.
+AGENTS = ("ray::DashboardAgent", "ray::RuntimeEnvAgent")
 NODE = {"num_cpus": 1, "include_dashboard": False, "object_store_memory": 200_000_000}
 
 
@@ -29,6 +32,11 @@ class Nodes:
     def kill_raylet(self, node: Any) -> None:
         """Its raylet alone: workers notice and leave."""
         psutil.Process(_raylet(node)).kill()
+
+    def kill_agent(self, node: Any, random: Random) -> None:
+        """One of a raylet's two helpers."""
+        below = psutil.Process(_raylet(node)).children()
+        random.choice([each for each in below if each.cmdline()[0].startswith(AGENTS)]).kill()
 
     def kill_all(self, node: Any) -> None:
         """Everything of a node at once: raylet, workers, and what those started."""

@@ -1,4 +1,4 @@
-"""Injecting one fault, running the same command again, and judging what is there."""
+"""Injecting faults, running the same command again, and judging what is there."""
 
 from __future__ import annotations
 
@@ -9,53 +9,82 @@ from random import Random
 
 from chaos import disks, faults
 from chaos.stage import Stage, TooLate
-from chaos.verdict import Reference, Verdict, judge
+from chaos.verdict import Reference, Verdict, judge, reference
 
 TRIES = 5
 
 
 @dataclass(frozen=True)
 class Played:
-    """``seconds``: from the fault until the table was whole again."""
+    """``seconds``: from each fault that struck until the table was whole again."""
 
-    name: str
     verdict: Verdict
-    seconds: float
+    seconds: list[tuple[str, float]]
 
 
-def play(name: str, stage: Stage, random: Random, expected: dict[str, Reference]) -> Played:
-    """Inject a fault until it strikes in time. Raises NotHere where the machine does not allow it."""
-    fault, grid = faults.ALL[name]
+def play(group: tuple[str, ...], stage: Stage, random: Random, expected: Reference) -> Played:
+    """Inject a group of faults, as many of them as strike in time, at least one.
+
+    Raises NotHere where the machine does not allow it.
+    """
+    grid, finished = faults.ALL[group[0]][1], group[0] in faults.FINISHED
     for _ in range(TRIES):
-        if name in faults.FINISHED and stage.whole == grid:
+        if finished and stage.whole == grid:
             stage.again(grid)  # what the last fault left was judged, and is whole
         else:
             stage.fresh(grid)
-            if name in faults.FINISHED:
+            if finished:
                 stage.finish()
         stage.whole = ""
         try:
-            return strike(name, fault, stage, random, expected[grid])
+            return _strike(group, stage, random, expected)
         except TooLate:
             stage.wait()
         finally:
             stage.restore()
             while stage.mounted:
                 disks.unmount(stage.mounted.pop())
-    raise AssertionError(f"{name}: {TRIES} times the command had ended before it could be disturbed")
+    raise AssertionError(f"{group}: {TRIES} times the command had ended before it could be disturbed")
 
 
-def strike(name: str, fault: faults.Fault, stage: Stage, random: Random, expected: Reference) -> Played:
-    """One fault on the stage as it is; the same command afterwards, and what it made of it."""
-    fault(stage, random)
+def _strike(group: tuple[str, ...], stage: Stage, random: Random, expected: Reference) -> Played:
+    """The faults on the stage as it is; the same command afterwards, and what it made of it."""
+    when = _inject(group, stage, random)
     codes = stage.wait()
     kept = stage.segments()
     stage.restore()
-    assert "Traceback" not in stage.said, f"{name}:\n{stage.said}"
     if not codes or any(codes):
         stage.finish()
-    seconds = time.monotonic() - stage.injected
+    ended = time.monotonic()
+    assert "Traceback" not in stage.said, f"{group}:\n{stage.said}"
+    assert not stage.unnamed, f"{group}: nothing was said of {stage.unnamed}:\n{stage.said}"
     if not stage.mounted:
         stage.whole = stage.grid
     vanished = len(kept - stage.segments() - stage.harmed)
-    return Played(name, judge(Path(stage.bench.results), expected, vanished), seconds)
+    verdict = judge(Path(stage.bench.results), expected, vanished)
+    return Played(verdict, [(name, ended - moment) for name, moment in when])
+
+
+def _inject(group: tuple[str, ...], stage: Stage, random: Random) -> list[tuple[str, float]]:
+    """When each fault struck. Several in one run come in a random order, until it has ended (or nothing is left that
+    the next could harm)."""
+    stage.shared = len(group) > 1
+    when: list[tuple[str, float]] = []
+    try:
+        for name in random.sample(group, len(group)):
+            faults.ALL[name][0](stage, random)
+            when.append((name, stage.injected))
+    except TooLate:
+        if not when:
+            raise
+    finally:
+        stage.shared = False
+    return when
+
+
+def undisturbed(grid: str, stage: Stage) -> Reference:
+    """The results that every run of a grid has to end with; they are left in the folder."""
+    stage.fresh(grid)
+    stage.finish()
+    stage.whole = grid
+    return reference(stage.bench.results)

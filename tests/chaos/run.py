@@ -2,7 +2,8 @@
 
 python tests/chaos/run.py [--runs 5] [--seed 0] [--only WORD] [--log FILE] [--seconds N]
 
-With a log, what it holds is not played again, so that a long session can be cut into pieces of N seconds.
+Faults that may strike one run together do (chaos.faults). With a log, what it holds is not played again, so that
+a long session can be cut into pieces of N seconds.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import statistics
 import sys
 import tempfile
 import time
+from collections import Counter
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -25,79 +27,84 @@ if __name__ == "__main__":
 from support import Bench, write_hostile
 
 from chaos import disks, faults, nodes
-from chaos.play import play
+from chaos.play import play, undisturbed
 from chaos.stage import Stage
-from chaos.verdict import Reference, reference
+from chaos.verdict import Reference
 from gad.datasets.prepare import ensure_bundled
 
-DATASETS = ("digits-one-vs-all", "textures")
+DATASET = "digits-one-vs-all"
 
 
 def main() -> int:
     asked = _arguments()
     log = _read(asked.log)
-    names = [name for name in faults.ALL if asked.only in name]
-    left = [(name, n) for n in range(asked.runs) for name in names if (name, n) not in _done(log)]
     deadline = time.monotonic() + asked.seconds
-    if left:
+    if _left(log, asked):
         with tempfile.TemporaryDirectory(prefix="chaos-") as folder:
-            _play(Path(folder), left, asked, log, deadline)
+            _play(Path(folder), asked, log, deadline)
     print_table(log)
-    unfinished = len([pair for pair in left if pair not in _done(log)])
-    if unfinished:
-        print(f"{unfinished} faults are left; the same command goes on")
+    left = _left(log, asked)
+    if left:
+        print(f"{len(left)} runs are left; the same command goes on")
     return 0 if all(row["lost"] == row["duplicated"] == row["changed"] == 0 for row in log) else 1
 
 
-def _play(
-    folder: Path, left: list[tuple[str, int]], asked: Any, log: list[dict[str, Any]], deadline: float
-) -> None:
+def _left(log: list[dict[str, Any]], asked: argparse.Namespace) -> list[tuple[str, ...]]:
+    """Groups of which some fault was not injected often enough, those that were least often first, and of these the
+    largest."""
+    done = Counter(row["fault"] for row in log)
+    groups = [group for group in faults.GROUPS if any(asked.only in name for name in group)]
+    least = {group: min(done[name] for name in group) for group in groups}
+    return sorted(
+        (group for group in groups if least[group] < asked.runs),
+        key=lambda group: (least[group], -len(group)),
+    )
+
+
+def _play(folder: Path, asked: argparse.Namespace, log: list[dict[str, Any]], deadline: float) -> None:
     strangers = write_hostile(folder / "strangers")
     os.environ.update(PYTHONPATH=str(strangers), RAY_USAGE_STATS_ENABLED="0")
-    for name in DATASETS:
-        ensure_bundled(name, folder / "data")
+    ensure_bundled(DATASET, folder / "data")
     cluster = nodes.start()
     try:
         stage = Stage(Bench(folder / "bench", data=folder / "data", path=strangers), cluster)
-        expected = undisturbed(stage, {faults.ALL[name][1] for name, _ in left})
-        for name, number in left:
-            if time.monotonic() > deadline:
-                return
-            row = _one(name, number, stage, asked.seed, expected)
-            log.append(row)
-            print(json.dumps(row), flush=True)
-            if asked.log:
-                with open(asked.log, "a") as handle:
-                    handle.write(json.dumps(row) + "\n")
+        expected: dict[str, Reference] = {}
+        while (left := _left(log, asked)) and time.monotonic() < deadline:
+            grid = faults.ALL[left[0][0]][1]
+            if grid not in expected:
+                expected[grid] = undisturbed(grid, stage)
+            for row in _rows(left[0], stage, asked.seed, len(log), expected[grid]):
+                log.append(row)
+                print(json.dumps(row), flush=True)
+                if asked.log:
+                    with open(asked.log, "a") as handle:
+                        handle.write(json.dumps(row) + "\n")
     finally:
         cluster.cluster.shutdown()
         shutil.rmtree(folder / "bench", ignore_errors=True)
 
 
-def _one(name: str, number: int, stage: Stage, seed: int, expected: dict[str, Reference]) -> dict[str, Any]:
-    row: dict[str, Any] = {"fault": name, "number": number, "seed": seed}
+def _rows(
+    group: tuple[str, ...], stage: Stage, seed: int, number: int, expected: Reference
+) -> list[dict[str, Any]]:
+    """What came of a group, a row for each fault that struck; of one that cannot be injected here, too."""
+    row: dict[str, Any] = {"seed": seed, "number": number, "lost": 0, "duplicated": 0, "changed": 0}
     try:
-        played = play(name, stage, Random(f"{seed} {name} {number}"), expected)
+        played = play(group, stage, Random(f"{seed} {number}"), expected)
     except disks.NotHere:
-        return {**row, "lost": 0, "duplicated": 0, "changed": 0, "seconds": None}
+        return [{"fault": name, **row, "seconds": None} for name in dict.fromkeys(group)]
     except Exception as error:  # the command did not end as it should: the table must not look clean
         reason = f"{type(error).__name__}: {error}"[-3000:]
-        return {**row, "lost": 1, "duplicated": 0, "changed": 0, "seconds": None, "broken": reason}
-    return {**row, **vars(played.verdict), "seconds": round(played.seconds, 2)}
-
-
-def undisturbed(stage: Stage, grids: set[str]) -> dict[str, Reference]:
-    """The results that every run has to end with, by grid."""
-    found = {}
-    for grid in sorted(grids):
-        stage.fresh(grid)
-        stage.finish()
-        found[grid] = reference(stage.bench.results)
-    return found
+        return [
+            {"fault": name, **row, "lost": 1, "seconds": None, "broken": reason}
+            for name in dict.fromkeys(group)
+        ]
+    found = {**row, **vars(played.verdict)}
+    return [{"fault": name, **found, "seconds": round(took, 2)} for name, took in played.seconds]
 
 
 def print_table(log: list[dict[str, Any]]) -> None:
-    columns = ("fault", "runs", "lost", "duplicated", "changed", "median recovery s")
+    columns = ("fault", "runs", "lost", "duplicated", "changed", "recovery s", "longest")
     rows = [_row(name, [row for row in log if row["fault"] == name]) for name in faults.ALL]
     rows.append(_row("all", log))
     widths = [max(len(str(row[n])) for row in [columns, *rows]) for n in range(len(columns))]
@@ -106,13 +113,11 @@ def print_table(log: list[dict[str, Any]]) -> None:
 
 
 def _row(name: str, rows: list[dict[str, Any]]) -> tuple[Any, ...]:
+    """Recovery: from the fault until the table was whole again, median and longest."""
     seconds = [row["seconds"] for row in rows if row["seconds"] is not None]
     counts = [sum(row[key] for row in rows) for key in ("lost", "duplicated", "changed")]
-    return (name, len(seconds), *counts, f"{statistics.median(seconds):.1f}" if seconds else "-")
-
-
-def _done(log: list[dict[str, Any]]) -> set[tuple[str, int]]:
-    return {(row["fault"], row["number"]) for row in log}
+    times = [f"{statistics.median(seconds):.1f}", f"{max(seconds):.1f}"] if seconds else ["-", "-"]
+    return (name, len(seconds), *counts, *times)
 
 
 def _read(log: Path | None) -> list[dict[str, Any]]:

@@ -14,9 +14,10 @@ from random import Random
 from typing import Any
 
 import psutil
+import raws
 from support import Bench, wait_for
 
-from chaos.nodes import Nodes
+from chaos.nodes import AGENTS, Nodes
 
 # Forty parts, half of which take a quarter of a second: long enough for a random moment to be in the middle.
 PIXELS = """
@@ -26,14 +27,15 @@ shots: [2, 4]
 seeds: [0]
 limits: {test_images: 40}
 """
-# What meets an encoder: features in the cache.
-TINY = """
+# What meets an encoder, and is trained: features and a checkpoint in the cache. A dozen images.
+TRAINED = """
 backbone: tiny
-models: [patchcore, winclip]
-datasets: [textures]
+models: [patchcore, {{name: inctrl, options: {{epochs: 1, steps: 2, batch: 4}}}}]
+datasets: ['{raw}/target']
+auxiliary: '{raw}/helper'
 shots: [2]
 seeds: [0]
-limits: {test_images: 10}
+training_seeds: [8, 9]
 """
 SECONDS = 180.0
 
@@ -55,6 +57,7 @@ class Stage:
     harmed: set[str] = field(default_factory=set)  # segments that the fault itself destroyed
     undo: list[Callable[[], object]] = field(default_factory=list)
     mounted: list[Path] = field(default_factory=list)
+    found: set[Path] = field(default_factory=set)  # files that the command has to find damaged, and to name
     said: str = ""
     shared: bool = False
     whole: str = ""  # the grid whose finished results are in the folder
@@ -71,11 +74,20 @@ class Stage:
     def again(self, grid: str = PIXELS) -> None:
         """Another fault on the results that are there."""
         self.grid, self.process, self.others, self.injected = grid, None, [], 0.0
-        self.harmed, self.undo, self.said = set(), [], ""
+        self.harmed, self.found, self.undo, self.said = set(), set(), [], ""
 
     def command(self) -> tuple[str, ...]:
-        name = "tiny.yaml" if self.grid == TINY else "pixels.yaml"
-        return ("submit", "--grid", self.bench.grid(self.grid, name), "--address", self.nodes.address)
+        text = self.grid.format(raw=self.raw()) if self.grid == TRAINED else self.grid
+        path = self.bench.grid(text, "trained.yaml" if self.grid == TRAINED else "pixels.yaml")
+        return ("submit", "--grid", path, "--address", self.nodes.address)
+
+    def raw(self) -> Path:
+        """A folder with two tiny datasets in MVTec layout: what is scored, and what is trained on."""
+        folder = self.bench.folder / "raw"
+        if not folder.exists():
+            raws.mvtec(folder / "target", "nut")
+            raws.mvtec(folder / "helper", "bolt", "screw")
+        return folder
 
     def start(self, **environment: str) -> subprocess.Popen[str]:
         """Start the command; the first one started is the one that the fault is meant for.
@@ -92,12 +104,32 @@ class Stage:
         self.process = self.process or process
         return process
 
+    def start_alone(self) -> None:
+        """Start the command on this machine, without the cluster."""
+        self.process = self.bench.start(*self.command()[: -len(("--address", self.nodes.address))])
+        self.others.append(self.process)
+
     def finish(self) -> None:
         """Run the command undisturbed; it must succeed."""
-        self.bench.run(*self.command(), timeout=SECONDS)
+        self.said += self.bench.run(*self.command(), timeout=SECONDS).stderr
 
     def segments(self) -> set[str]:
         return {path.name for path in (self.bench.results / "segments").glob("parts-*.parquet")}
+
+    def damaged(self, path: Path) -> Path:
+        """Note that the command has to find this file, and to name it."""
+        self.now()
+        self.found.add(path)
+        return path
+
+    @property
+    def unnamed(self) -> list[Path]:
+        """Damaged files of which the command said nothing. A checkpoint's folder has the name."""
+        return [
+            p
+            for p in self.found
+            if (p.parent.name if p.suffix == ".safetensors" else p.stem) not in self.said
+        ]
 
     def moment(self, random: Random, *, started: bool = False) -> None:
         """Wait for a random moment: mostly while parts are scored, sometimes while the command starts."""
@@ -138,13 +170,13 @@ class Stage:
             self.undo.pop()()
 
     def descendants(self, word: str) -> list[psutil.Process]:
-        """Processes of the command, and of the cluster's nodes, whose command line has ``word``."""
+        """Processes of the command, and of the cluster's nodes, whose command line has ``word``; no agents."""
         roots = [p.pid for p in self.others] + self.nodes.raylets()
         found = []
         for pid in roots:
             if psutil.pid_exists(pid):
                 for process in psutil.Process(pid).children(recursive=True):
-                    if word in _line(process):
+                    if word in (line := _line(process)) and not line.strip().startswith(AGENTS):
                         found.append(process)
         return found
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import io
 import json
 import os
-import re
 import unicodedata
 from pathlib import Path
 
 import pytest
+from names import CONTROL, NAMES
 from PIL import Image
 from typer.testing import CliRunner
 
@@ -21,59 +21,6 @@ from gad.harness.nouns import Grid, Job, ModelChoice, Part
 from gad.harness.store import ingest, read, runs, segments
 from gad.harness.store.layout import Layout
 from gad.harness.store.records import PartRecord
-
-NAMES = (
-    "two words",
-    "  spaces around  ",
-    "it's",
-    'a "quote"',
-    "new\nline",
-    "tab\tstop",
-    "carriage\rreturn",
-    "bell\a",
-    "back\b\b\bspace",
-    "\x1b[31mred",
-    "\x1b[2J\x1b[H",
-    "\x1b]0;title\a",
-    "\x1b]8;;http://example.org\x1b\\link\x1b]8;;\x1b\\",
-    "\x9b31mred",
-    "\x7fdelete",
-    "left\u202eright",
-    "zero\u200bwidth",
-    "🙂 smile",
-    "👩‍🔬",
-    "é composed",
-    unicodedata.normalize("NFD", "é decomposed"),
-    "<script>alert(1)</script>",
-    "<img src=x onerror=alert(1)>",
-    "&amp;&lt;",
-    "[bold red]markup[/]",
-    "[/]",
-    "..",
-    "../../etc/passwd",
-    "/etc/passwd",
-    "~",
-    "$HOME",
-    "$(touch executed)",
-    "`touch executed`",
-    "; rm -rf x",
-    "| cat",
-    "*",
-    "?",
-    "{a}",
-    "%s%n",
-    "{0.__class__}",
-    "-rf",
-    "--help",
-    "a,b=c",
-    "back\\slash",
-    "'; DROP TABLE parts; --",
-    "NULL",
-    "true",
-    "1e3",
-    "x" * 250,
-)
-CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
 @pytest.fixture(scope="module")

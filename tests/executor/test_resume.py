@@ -13,6 +13,7 @@ import pytest
 from support import Bench, wait_for
 
 from gad.harness.store import mapfiles
+from gad.harness.store.ingest import DIED
 from gad.harness.store.read import maps_kept
 
 pytestmark = pytest.mark.timeout(600)
@@ -43,7 +44,7 @@ def test_kill_9_of_the_driver_keeps_what_was_finished(
     process = bench.start("submit", "--grid", bench.grid(SLOW), "--address", cluster)
     wait_for(lambda: len(segments(bench)) >= 2, 60, "two segments")
     os.killpg(process.pid, signal.SIGKILL)
-    process.communicate()
+    assert DIED in process.communicate()[1]  # the ingester is left to say it
     kept = len(bench.json("results", "--by", "category", code=None) or [])
     for segment in segments(bench):  # no part is on record without its maps
         for (name,) in duckdb.execute("SELECT maps FROM read_parquet(?)", [str(segment)]).fetchall():
@@ -70,6 +71,7 @@ def test_ctrl_c_finishes_what_runs_and_the_same_command_goes_on(
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 1
+    assert "stopping: what runs is finished first; Ctrl-C once more stops now\n" in err
     assert "stopped:" in err
     assert "the same command goes on" in err
     assert "Traceback" not in err
@@ -101,8 +103,9 @@ def test_a_killed_ingester_is_replaced(bench: Bench, cluster: str) -> None:
     ]
     assert len(ingesters) == 1
     ingesters[0].kill()
-    process.communicate(timeout=120)
+    _, err = process.communicate(timeout=120)
     assert process.returncode == 0
+    assert DIED not in err
     assert len(bench.query("SELECT 1 FROM parts")) == 20
 
 

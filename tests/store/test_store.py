@@ -313,15 +313,18 @@ def test_a_database_of_an_older_version_is_brought_up_to_date(
     assert (read.maps_kept(results), read.pixels_measured(results)) == ({}, set())
 
 
-def test_the_ingester_process_works_until_its_input_closes(results: Path) -> None:
+@pytest.mark.parametrize("word", [b"", ingest.FINISH])
+def test_the_ingester_process_works_until_its_input_closes(results: Path, word: bytes) -> None:
+    """Without a word from the run, it died, and only the ingester is left to say so."""
     command = [sys.executable, "-m", "gad.harness.store.ingest", str(results)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE) as process:
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdin is not None
         segments.write(results, [part("a")])
         wait_for(lambda: "a" in read.part_states(results), 20, "the first part")
         segments.write(results, [part("b")])
-        process.stdin.close()
-        assert process.wait(timeout=20) == 0
+        _, said = process.communicate(word, timeout=20)
+        assert process.returncode == 0
+        assert (ingest.DIED.encode() in said) == (not word)
     assert set(read.part_states(results)) == {"a", "b"}
 
 
