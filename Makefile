@@ -19,11 +19,12 @@ ROOTS := harness models datasets leaderboard grids
 
 install: $(VENV)/.installed
 
-$(VENV)/.installed: pyproject.toml setup.py constraints.txt
+# What tests need comes on top: anomalib, a browser's driver, type checkers.
+$(VENV)/.installed $(VENV)/.installed-test: pyproject.toml setup.py constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; found $$($(PYTHON) --version). Name one with PYTHON=..."; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --editable '.[test]'
-	touch $@
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --editable '.$(if $(filter %-test,$@),[test])'
+	touch $(VENV)/.installed $@
 
 demo: install
 	$(BIN)/harness submit --grid demo --data $(DEMO_DIR)/gad-data --results $(DEMO_DIR)/gad-results
@@ -46,7 +47,7 @@ methods: install $(GENERATED)
 	for root in $(ROOTS); do ln -sfn ../../$$root $@/$$root; done
 	touch $@
 
-check: install .typing/gad
+check: $(VENV)/.installed-test .typing/gad
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy -p gad
@@ -65,11 +66,11 @@ parity: install
 	$(BIN)/python benchmarks/parity.py
 
 # Every fault five times (an hour on two cores; CHAOS="--runs 1" for once). Faults of disks need root.
-chaos: install
+chaos: $(VENV)/.installed-test
 	$(BIN)/python tests/chaos/run.py $(CHAOS)
 
 # The pictures of README and docs/leaderboard.md, from the demo's results.
-screenshots: install
+screenshots: $(VENV)/.installed-test
 	DEMO_SERVE=0 $(MAKE) demo
 	$(BIN)/python -m gad.leaderboard.screenshot --results $(DEMO_DIR)/gad-results --out docs/leaderboard.png
 	$(BIN)/python -m gad.leaderboard.screenshots --results $(DEMO_DIR)/gad-results --data $(DEMO_DIR)/gad-data --cache $(DEMO_DIR)/gad-cache --out docs/pages
