@@ -19,6 +19,7 @@ from gad.harness.registry import Model
 
 README = (Path(__file__).parents[1] / "README.md").read_text()
 GUIDE = (Path(__file__).parents[1] / "docs/adding-a-model.md").read_text()
+COMMANDS = (Path(__file__).parents[1] / "docs/commands.md").read_text()
 MAKEFILE = (Path(__file__).parents[1] / "Makefile").read_text()
 
 
@@ -27,7 +28,8 @@ def blocks(language: str, page: str = README) -> list[str]:
 
 
 def commands() -> list[list[str]]:
-    lines = [line.partition("#")[0].strip() for block in blocks("sh") for line in block.splitlines()]
+    pages = [block for page in (README, COMMANDS) for block in blocks("sh", page)]
+    lines = [line.partition("#")[0].strip() for block in pages for line in block.splitlines()]
     return [shlex.split(line) for line in lines if line]
 
 
