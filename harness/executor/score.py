@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 from pydantic import ValidationError
 
 from gad.harness.errors import HarnessError, StoreError
@@ -26,7 +27,8 @@ from gad.harness.nouns import FeatureInput, Frozen, Limits, Sample, Scores
 from gad.harness.store.records import PartRecord
 from gad.harness.units import PlannedPart, ScoreUnit, source_name
 
-IDLE_CHILDREN = 4  # as many methods as usually share a unit; each holds some hundred MB
+IDLE_CHILDREN = 16  # more than the methods that usually share a unit; each holds some hundred MB
+LEAST_FREE = 0.25  # of the machine's memory; with less, only the child that was used last stays
 MEMORY_PREFIX = "gad-"
 SHARED = "/dev/shm"  # noqa: S108
 LEAST_SHARED_BYTES = 1_000_000_000
@@ -57,7 +59,8 @@ class Order(Frozen):
 class Children:
     """Living child processes of this worker, one per method: starting one takes longer than many parts.
 
-    A process never serves two methods, and one that failed in any way but a Python error is replaced.
+    A process never serves two methods, and one that failed in any way but a Python error is replaced. Units go
+    through their methods in the same order, so a limit below their number would start every one of them anew.
     """
 
     def __init__(self) -> None:
@@ -71,7 +74,9 @@ class Children:
 
     def give_back(self, method: str, threads: int, child: Child) -> None:
         self.idle[method, threads] = child
-        while len(self.idle) > IDLE_CHILDREN:
+        memory = psutil.virtual_memory()
+        most = IDLE_CHILDREN if memory.available >= LEAST_FREE * memory.total else 1
+        while len(self.idle) > most:
             self.idle.pop(next(iter(self.idle))).close()
 
 
