@@ -25,6 +25,7 @@ class Bench:
         self.results = folder / "results"
         self.data = data or folder / "data"
         self.environment = {**os.environ, "GAD_RESULTS": str(self.results), "GAD_DATA": str(self.data)}
+        self.environment.pop("PYTHONPATH", None)  # the session's cluster has the strangers' there
         if path is not None:
             self.environment["PYTHONPATH"] = str(path)
         folder.mkdir(parents=True, exist_ok=True)

@@ -33,6 +33,7 @@ NUMBERS: dict[str, tuple[int, int | None]] = {
     "train --model inctrl --auxiliary textures --out new --shots": (0, None),
     "train --model inctrl --auxiliary textures --out new --shots 2 --training-seed": (0, 2**32 - 1),
     "train --model inctrl --auxiliary textures --out new --shots 2 --threads": (1, 1024),
+    "models generate timm:resnet18 new.safetensors --seed": (0, None),
     "status --every": (1, 86_400),
     "results --format csv --shots": (0, None),
     "leaderboard --port": (1, 65_535),

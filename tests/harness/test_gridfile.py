@@ -129,7 +129,7 @@ auxiliary: {default: mvtec, mvtec: visa, ./my_parts: textures-auxiliary}
 backbone: "ViT-B-16-plus-240:laion400m_e32"
 precision: bf16
 resize: pad
-limits: {part_seconds: 600, part_memory_gb: 4, part_output_mb: 0.5, test_images: 200}
+limits: {part_seconds: 600, part_memory_gb: 4, part_output_mb: 0.5, training_seconds: 900, test_images: 200}
 """,
         tmp_path,
     )
@@ -148,6 +148,7 @@ limits: {part_seconds: 600, part_memory_gb: 4, part_output_mb: 0.5, test_images:
         "part_seconds": 600,
         "part_memory_gb": 4,
         "part_output_mb": 0.5,
+        "training_seconds": 900,
         "test_images": 200,
     }
 
@@ -719,6 +720,7 @@ good_grids = st.fixed_dictionaries(
                 "part_seconds": st.floats(1e-9, 1e9),
                 "part_memory_gb": st.floats(1e-9, 1e9),
                 "part_output_mb": st.floats(1e-9, 1e9),
+                "training_seconds": st.none() | st.floats(1e-9, 1e9),
                 "test_images": st.none() | st.integers(2, 10**9),
             }
         ),
