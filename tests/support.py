@@ -25,10 +25,14 @@ class Bench:
         self.results = folder / "results"
         self.data = data or folder / "data"
         self.environment = {**os.environ, "GAD_RESULTS": str(self.results), "GAD_DATA": str(self.data)}
-        self.environment.pop("PYTHONPATH", None)  # the session's cluster has the strangers' there
         if path is not None:
             self.environment["PYTHONPATH"] = str(path)
         folder.mkdir(parents=True, exist_ok=True)
+
+    def alone(self) -> Bench:
+        """Without the strangers' models, which the session's cluster puts on everybody's path once it has started."""
+        self.environment.pop("PYTHONPATH", None)
+        return self
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         return subprocess.Popen(

@@ -20,7 +20,7 @@ def cpu_seconds() -> float:
 
 @pytest.fixture
 def bench(tmp_path: Path) -> Bench:
-    return Bench(tmp_path)
+    return Bench(tmp_path).alone()
 
 
 def test_from_new_to_a_passing_check(bench: Bench) -> None:

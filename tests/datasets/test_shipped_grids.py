@@ -36,7 +36,7 @@ ENCODERS = {"paper": [CLIP, START, RESNET], "ablation": [CLIP]}
 @pytest.fixture
 def bench(tmp_path: Path) -> Bench:
     """An empty folder, and a home in which no weights are cached."""
-    made = Bench(tmp_path / "here")
+    made = Bench(tmp_path / "here").alone()
     for variable in ("HF_HOME", "HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "XDG_CACHE_HOME"):
         made.environment.pop(variable, None)
     made.environment["HOME"] = str(tmp_path / "home")
