@@ -243,7 +243,8 @@ def costs(results_folder: Path) -> list[dict[str, Any]]:
         found = "cost_cells" if has_table(connection, "cost_cells") else "dataset_costs"
         rows = query(connection, f"FROM {found} ORDER BY model, options, dataset, shots, method_key")
         marks = _marks(connection)
-    return [{**row, **marks[row["method_key"]]} for row in rows]
+    # A method is known from the runs that had it; of one whose run file was lost, the options are not.
+    return [{**row, **marks[row["method_key"]]} for row in rows if row["method_key"] in marks]
 
 
 def is_current(results_folder: Path) -> bool:

@@ -238,7 +238,9 @@ def test_costs_are_by_the_images_of_a_part(results: Path) -> None:
     elsewhere = part("b").model_copy(update={**costs, "dataset": "e"})
     segments.write(results, [part("a").model_copy(update={**costs, "source": "seen"}), elsewhere])
     segments.write(results, [encoded])
-    add_run(results, ["a"])  # a method is known from the runs that had it
+    ingest.ingest_all(results)
+    assert read.costs(results) == []  # a method is known from the runs that had it
+    add_run(results, ["a"])
     ingest.ingest_all(results)
     with_tasks, without = read.costs(results)
     assert (with_tasks["images"], with_tasks["warm_seconds"]) == (2, 3.0)
