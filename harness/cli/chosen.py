@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from gad.harness.errors import UsageError
     from gad.harness.nouns import Input, ModelInfo
     from gad.harness.registry import Model
 
@@ -16,7 +17,6 @@ def chosen_model(
 ) -> tuple[Model, Any, Input]:
     """A registered model, its options (``NAME=VALUE`` each, over ``base``), and what it then wants to see."""
     from gad.harness import registry
-    from gad.harness.errors import UsageError
     from gad.harness.methods import input_of
     from gad.harness.nouns import ModelChoice
     from gad.models.backbones.spec import placed
@@ -27,11 +27,16 @@ def chosen_model(
         named = str(backbone or chosen.get("backbone") or info.default_backbone)
         chosen["backbone"] = placed(named, Path())  # trainings run in folders of their own
     elif backbone:
-        raise UsageError(
-            f"{model} looks at images themselves and has no backbone", fix="Leave --backbone away."
-        )
+        raise no_backbone(model)
     options = _validated(info, chosen)
     return found, options, input_of(found, ModelChoice(name=model, options=options.model_dump(mode="json")))
+
+
+def no_backbone(model: str) -> UsageError:
+    """What to raise when one is named for a model that has no such option."""
+    from gad.harness.errors import UsageError
+
+    return UsageError(f"{model} looks at images themselves and has no backbone", fix="Leave --backbone away.")
 
 
 def options_of(info: ModelInfo, given: list[str]) -> dict[str, Any]:

@@ -50,10 +50,14 @@ def check(
 ) -> None:
     """Run the conformance suite on a model; exit code 3 if any check fails."""
     from gad.harness import registry
+    from gad.harness.cli.chosen import no_backbone
     from gad.harness.conformance import given
 
+    chosen = given.models(model, registry.load())
+    if backbone and not any("backbone" in found.info.options.model_fields for found, _ in chosen):
+        raise no_backbone(model)  # of a package, those that have one get it
     reports = []
-    for found, home in given.models(model, registry.load()):
+    for found, home in chosen:
         reports.append(_report(found, home, option or [], backbone, quiet=as_json))
     if as_json:
         print_json(reports)

@@ -77,6 +77,7 @@ WORDS = (
     "results --format csv --metric",
     "export --out new --format",
     "models check --option",
+    "models check pixel-knn --backbone",
     "cache prune --yes --encoder",
     "prompts export --dataset textures --shots 2 --seed",
     "prompts export --shots 2 --dataset",
@@ -106,7 +107,6 @@ MADE = (
     "prompts export --dataset textures --shots 2 --out",
 )
 FREE = {
-    "models check --backbone",  # a check that fails: exit code 3
     "models export --backbone",  # only with a checkpoint of ours
     "prompts import --out",  # tests/cli/test_prompts.py
     "submit --address",  # tests/executor/test_grids.py

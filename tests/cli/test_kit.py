@@ -89,6 +89,7 @@ def test_a_model_that_fails(bench: Bench) -> None:
         (["check", "there"], "there is no pyproject.toml in"),
         (["check", "other"], "registers no model"),
         (["check", "pixel-knn", "--option", "sice=3"], "Did you mean 'size'?"),
+        (["check", "pixel-knn", "--backbone", "tiny"], "pixel-knn looks at images themselves"),
         (["show", "pixel-nn"], "Did you mean 'pixel-knn'?"),
     ],
 )
