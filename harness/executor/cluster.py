@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
 from gad.harness.errors import HarnessError
+from gad.harness.executor import stopping
 from gad.harness.units import ENCODERS_PER_GPU
 from gad.harness.version import code_digests, version
 
@@ -27,6 +28,8 @@ def session(address: str | None, workers: int | None) -> Iterator[int]:
     """
     # Usage statistics would be sent elsewhere; nobody asked for that.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    # A termination while Ray starts would else wait half a minute for servers that there are none of.
+    os.environ.setdefault("RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     import ray
 
@@ -38,8 +41,9 @@ def session(address: str | None, workers: int | None) -> Iterator[int]:
         "configure_logging": True,
     }
     with contextlib.redirect_stdout(sys.stderr):  # what Ray prints of lost nodes is none of our output
-        _start(address, workers, quiet)
         try:
+            with stopping.as_before():
+                _start(address, workers, quiet)
             yield int(ray.cluster_resources().get("CPU", 0))
         finally:
             ray.shutdown()

@@ -6,12 +6,10 @@ import contextlib
 import errno
 import os
 import re
-import signal
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from types import FrameType
 from typing import Any
 
 import ray
@@ -22,17 +20,13 @@ from gad.harness.executor.progress import Progress
 from gad.harness.executor.recorder import Recorder
 from gad.harness.executor.score import Order
 from gad.harness.executor.slices import Slices
+from gad.harness.executor.stopping import Stop
 from gad.harness.executor.tasks import encode_task, measure_task, score_task, train_task
 from gad.harness.nouns import FeatureInput, ImageInput
 from gad.harness.store.records import PartRecord
 from gad.harness.units import ENCODERS_PER_GPU, ScoreUnit, Work
 
 WAIT_SECONDS = 0.25
-STOPPING = (
-    "",
-    "stopping: what runs is finished first; Ctrl-C once more stops now",
-    "stopping now: what was finished is kept",
-)
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 TERMINAL_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
@@ -40,29 +34,6 @@ TERMINAL_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 def gpu_share(wanted: ImageInput | FeatureInput, device: str) -> float:
     """The share of a GPU that an encode task asks Ray for: none where images are only decoded."""
     return 1 / ENCODERS_PER_GPU if device == "cuda" and isinstance(wanted, FeatureInput) else 0.0
-
-
-@dataclass
-class Stop:
-    """Ctrl-C once: finish what runs. Twice: stop now."""
-
-    asked: int = 0
-
-
-@contextlib.contextmanager
-def catching_signals() -> Iterator[Stop]:
-    """Count interrupts (and terminations) instead of dying of them."""
-    stop = Stop()
-
-    def count(_number: int, _frame: FrameType | None) -> None:
-        stop.asked += 1
-
-    old = {number: signal.signal(number, count) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield stop
-    finally:
-        for number, handler in old.items():
-            signal.signal(number, handler)
 
 
 @dataclass
@@ -100,13 +71,10 @@ class Driver:
         self.running: dict[Any, _Running] = {}
         self.slices = Slices()
         self.measuring: dict[Any, Ended] = {}
-        ahead, told = 2 * max(cpus, 1) + 2, 0
+        ahead = 2 * max(cpus, 1) + 2
         while self.running or self.measuring or (self.waiting and not stop.asked):
             while self.waiting and len(self.running) < ahead and not stop.asked:
                 self._submit(*self.waiting.popleft())
-            if stop.asked > told:
-                told = stop.asked
-                self.progress.say(STOPPING[min(told, 2)])
             if stop.asked > 1:
                 break
             self._collect()

@@ -60,13 +60,6 @@ class Progress:
             self.lined = now
             print(self.line(), file=sys.stderr, flush=True)
 
-    def say(self, text: str) -> None:
-        """A line for people, above the bars if there are any."""
-        if self.bars is not None:
-            self.bars.console.print(text)
-        else:
-            print(text, file=sys.stderr, flush=True)
-
     def close(self, note: str = "") -> None:
         self.show(ended=True, note=note)
         if self.bars is not None:

@@ -21,7 +21,8 @@ from gad.harness.store import ingest, manifests, read, runs, segments
 from gad.harness.store.layout import Layout
 
 if TYPE_CHECKING:
-    from gad.harness.executor.score import Method
+    from gad.harness.executor.progress import Progress
+    from gad.harness.executor.score import Method, Order
 
 LEAST_FREE_BYTES = 200_000_000
 
@@ -195,43 +196,52 @@ def _run(
     plan: Plan, work: units.Work, settings: Settings, known: registry.Registry, outcome: Outcome
 ) -> None:
     from gad.harness.executor import cluster
-    from gad.harness.executor.driver import Driver, catching_signals
     from gad.harness.executor.progress import Counts, Progress
-    from gad.harness.executor.recorder import Recorder
     from gad.harness.executor.score import Order
 
-    # Signals after Ray, which would replace the handler for terminations by its own.
-    with cluster.session(settings.address, settings.workers) as cpus, catching_signals() as stop:
+    with cluster.session(settings.address, settings.workers) as cpus:
         nodes = cluster.preflight(_sentinels(work), sorted({job.model.name for job in plan.jobs}))
         print(f"{work.parts} parts to score on {nodes} node(s), {cpus} CPUs", file=sys.stderr)
         device = "cpu"
         if any(isinstance(unit.input, FeatureInput) for unit in work.encode.values()):
             device = cluster.device_for(settings.device)
         run_id = _record_run(plan, settings, device)
+        order = Order(
+            run_id=run_id,
+            methods=methods_of(plan, known),
+            limits=plan.grid.limits,
+            threads=settings.threads,
+            cache=str(settings.cache.absolute()),
+            device=device,
+            maps_most=most_maps(plan.grid.maps),
+            pixel_metrics=plan.grid.pixel_metrics,
+        )
         progress = Progress(settings.results, run_id, Counts(work.images, work.parts, len(work.train)))
+        outcome.stopped = _drive(plan, work, settings, order, progress, cpus)
+
+
+def _drive(
+    plan: Plan, work: units.Work, settings: Settings, order: Order, progress: Progress, cpus: int
+) -> bool:
+    """Score everything and write it down; True if it was stopped before the end."""
+    from gad.harness.executor.driver import Driver
+    from gad.harness.executor.recorder import Recorder
+    from gad.harness.executor.stopping import counted
+
+    jobs_of = _jobs_of(plan.jobs).__getitem__
+    most = settings.max_failures
+    if most is not None and most < 1:
+        most = most * work.parts
+    with counted() as stop:
         try:
             with Recorder(settings.results) as recorder:
-                order = Order(
-                    run_id=run_id,
-                    methods=methods_of(plan, known),
-                    limits=plan.grid.limits,
-                    threads=settings.threads,
-                    cache=str(settings.cache.absolute()),
-                    device=device,
-                    maps_most=most_maps(plan.grid.maps),
-                    pixel_metrics=plan.grid.pixel_metrics,
-                )
-                jobs_of = _jobs_of(plan.jobs).__getitem__
-                most = settings.max_failures
-                if most is not None and most < 1:
-                    most = most * work.parts
                 Driver(work, order, jobs_of, progress, recorder, most).run(cpus, stop)
                 if most is not None and progress.counts.parts_failed > most:
                     print(f"stopped: {progress.counts.parts_failed} parts have failed", file=sys.stderr)
             progress.counts.recorded = recorder.written
         finally:
             progress.close(note="stopped" if stop.asked else "")
-        outcome.stopped = bool(stop.asked) and progress.counts.parts_ended < work.parts
+    return bool(stop.asked) and progress.counts.parts_ended < work.parts
 
 
 def _sentinels(work: units.Work) -> list[str]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +14,7 @@ import duckdb
 import pytest
 from support import Bench, wait_for
 
+from gad.harness.executor.stopping import SAID, as_before
 from gad.harness.store import mapfiles
 from gad.harness.store.ingest import DIED
 from gad.harness.store.read import maps_kept
@@ -71,13 +74,46 @@ def test_ctrl_c_finishes_what_runs_and_the_same_command_goes_on(
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 1
-    assert "stopping: what runs is finished first; Ctrl-C once more stops now\n" in err
+    assert f"{SAID[0]}\n" in err
     assert "stopped:" in err
     assert "the same command goes on" in err
     assert "Traceback" not in err
     assert {job["status"] for job in bench.json("results", "--by", "job")} <= {"done", "planned"}
     assert 0 < len(bench.query("SELECT 1 FROM parts")) < 20
     assert "finished: 2 jobs done" in submit(SLOW)
+
+
+def test_a_termination_is_answered_as_ctrl_c_is(
+    bench: Bench, submit: Callable[..., str], cluster: str
+) -> None:
+    process = bench.start("submit", "--grid", bench.grid(SLOW), "--address", cluster)
+    assert process.stderr is not None
+    wait_for(lambda: len(segments(bench)) >= 1, 60, "a segment")
+    said: list[str] = []
+    for expected in SAID[:2]:
+        process.terminate()
+        started = time.monotonic()
+        for line in process.stderr:
+            said.append(line)
+            if line == f"{expected}\n":
+                break
+        assert time.monotonic() - started < 5
+    said += process.stderr
+    assert process.wait() == 1
+    assert said[-1].startswith("stopped: ")
+    assert "finished: 2 jobs done" in submit(SLOW)
+
+
+def test_what_a_termination_means_stays_as_it_was_before_ray_started() -> None:
+    before = signal.getsignal(signal.SIGTERM)
+
+    def as_ray_does() -> None:
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(15))
+        signal.raise_signal(signal.SIGTERM)
+
+    with pytest.raises(KeyboardInterrupt), as_before():
+        as_ray_does()
+    assert signal.getsignal(signal.SIGTERM) is before
 
 
 def test_status_while_it_runs(bench: Bench, cluster: str) -> None:
