@@ -180,6 +180,19 @@ class FeatureInput(Frozen):
 Input = ImageInput | FeatureInput
 
 
+class Trial(Frozen):
+    """How long a model's training takes can be told from two short ones.
+
+    ``options``: what to change in given options for each of the two, the shorter first. ``steps``: how many steps
+    of equal cost a training has, of (an instance of the options, K, how many categories the auxiliary set has, how
+    many of its images the training is shown). ``images``: what a trial is shown, of each label in a category.
+    """
+
+    options: tuple[dict[str, Any], dict[str, Any]]
+    steps: Callable[[Any, int, int, int], int]
+    images: int = Field(default=24, ge=2)
+
+
 class ModelInfo(Frozen):
     """A detector's card and needs. Light: importing it must import nothing heavy.
 
@@ -199,7 +212,7 @@ class ModelInfo(Frozen):
     (:class:`gad.harness.adapter.Given`), and an ``exporter``, which writes a checkpoint of ours as others read
     it: ``(checkpoint, backbone, out)``. An option ``checkpoint`` of a trained model is always such a file:
     a path in which ``{auxiliary}``, ``{shots}`` and ``{training_seed}`` are filled in. With it nothing is
-    trained.
+    trained. With a ``trial``, `harness plan --calibrate` can tell how long its trainings take.
 
     ``trains_on``: what of the auxiliary set a training is shown, all images or the ``normals`` of the train splits
     alone. ``one_training``: it does not depend on K, so that one serves every K.
@@ -222,6 +235,7 @@ class ModelInfo(Frozen):
     min_shots: int = 1
     zero_shot: Callable[[Any], bool] | None = None
     trained: bool = False
+    trial: Trial | None = None
     transductive: bool = False
     importer: str = ""
     exporter: str = ""

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from gad.harness.cli.common import printable
 
 if TYPE_CHECKING:
     from gad.harness.estimate import Estimate, Rates
@@ -24,7 +27,8 @@ def small(grid: Grid) -> Grid:
 def rates(results: Path, trial: Plan | None, known: Registry) -> Rates:
     """What was recorded in a results folder, or (with the plan of a :func:`small` grid) what is measured now.
 
-    What cannot be measured beforehand, as trainings, is taken from the records where there are any.
+    What cannot be measured beforehand, as a training that cannot be cut short, is taken from the records where there
+    are any.
     """
     from gad.harness import estimate
 
@@ -45,10 +49,13 @@ def rates(results: Path, trial: Plan | None, known: Registry) -> Rates:
         threads=1,
         cache="",
     )
-    measured = calibrate.measure(trial, order)
+    measured = calibrate.measure(
+        trial, order, known, lambda text: print(printable(text), file=sys.stderr, flush=True)
+    )
     model = {**recorded.model, **measured.model}
     encode = {**recorded.encode, **measured.encode}
-    return measured.model_copy(update={"train": recorded.train, "model": model, "encode": encode})
+    train = {**recorded.train, **measured.train}
+    return measured.model_copy(update={"train": train, "model": model, "encode": encode})
 
 
 def rows(cost: Estimate) -> list[list[str]]:

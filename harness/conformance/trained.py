@@ -9,14 +9,12 @@ from gad.harness.conformance.failures import CheckFailed
 from gad.harness.conformance.planted import AUXILIARY
 from gad.harness.errors import ModelError
 from gad.harness.executor import trainings
-from gad.harness.executor.decode import pixels_of
-from gad.harness.executor.encode import encode, open_store, torch_threads
 from gad.harness.executor.score import in_memory
-from gad.harness.executor.shown import Shown, ShownFeatures, ShownImages
+from gad.harness.executor.showing import show
 from gad.harness.executor.train import train_into, with_notes
 from gad.harness.ids import canonical
-from gad.harness.nouns import ImageInput, Limits
-from gad.harness.units import EncodeUnit, TrainUnit, for_training, shown_in_training
+from gad.harness.nouns import Limits
+from gad.harness.units import TrainUnit, for_training, shown_in_training
 
 if TYPE_CHECKING:
     from gad.harness.conformance.subject import Subject
@@ -31,7 +29,8 @@ def train(subject: Subject, shots: int, *, again: str = "") -> str:
     name = f"training-K{unit.shots}{again}"
     if trainings.find(subject.cache, name) is not None:
         return name
-    shown = _shown(subject, unit)
+    # By the engine's own preprocessing and encoder.
+    shown = show(unit, subject.field.root, subject.cache, 1)
     with in_memory() as folder, subject.around():
         try:
             story = train_into(folder, unit, subject.model.reference, LIMITS, 1, shown)
@@ -39,24 +38,6 @@ def train(subject: Subject, shots: int, *, again: str = "") -> str:
             raise CheckFailed(f"training failed: {with_notes(error)}") from error
         trainings.keep(subject.cache, name, folder / trainings.CHECKPOINT, story)
     return name
-
-
-def _shown(subject: Subject, unit: TrainUnit) -> Shown:
-    """The auxiliary surfaces by the engine's own preprocessing and encoder."""
-    if isinstance(unit.input, ImageInput):
-        pixels, errors = pixels_of(unit.samples, subject.field.root, unit.input)
-        return ShownImages({sample.digest: pixels[row] for row, sample in enumerate(unit.samples)}, errors)
-    torch_threads(1)
-    chunk = EncodeUnit(
-        unit_id="",
-        dataset="planted",
-        root=str(subject.field.root),
-        input=unit.input,
-        samples=unit.samples,
-        names=tuple(text for _, text in unit.texts) if unit.input.text else (),
-    )
-    encoded = encode(chunk, subject.cache, 1)
-    return ShownFeatures(open_store(subject.cache), encoded.key, encoded.errors, 1)
 
 
 def arrays(subject: Subject, training: str) -> Path:

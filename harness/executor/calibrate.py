@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,41 +13,48 @@ import numpy as np
 
 from gad.harness import work as making
 from gad.harness.estimate import Rates
+from gad.harness.executor import trainings, trials
 from gad.harness.executor.decode import decode
 from gad.harness.executor.encode import encode, encoder_key, encoder_of, open_store, torch_threads
 from gad.harness.executor.inputs import FeatureInputs, Inputs, PixelInputs
 from gad.harness.executor.score import CHILDREN, Order, looks_at_maps, score
 from gad.harness.nouns import FeatureInput, ImageInput
 from gad.harness.plan import Plan
+from gad.harness.registry import Registry
 from gad.harness.units import ScoreUnit, Work
 
 IMAGES = 64  # of a test split; two of an encoder's batches
 
 
-def measure(plan: Plan, order: Order) -> Rates:
-    """Rates of every method of ``plan`` that needs no training. Nothing is recorded or kept.
+def measure(plan: Plan, order: Order, known: Registry, tell: Callable[[str], None]) -> Rates:
+    """Rates of every method of ``plan``. Nothing is recorded or kept.
 
-    ``plan`` is one with ``limits.test_images`` of at most IMAGES. What a trained method costs is only known
-    once it was trained: its rates are left out.
+    ``plan`` is one with ``limits.test_images`` of at most IMAGES. A method whose training cannot be tried
+    (:mod:`gad.harness.executor.trials`) is left out; ``tell`` is told why one failed.
     """
-    work = making.make(_one_part_of_each(plan), frozenset({"new"}))
     torch_threads(order.threads)
     with tempfile.TemporaryDirectory() as folder:
         order = order.model_copy(update={"cache": folder})
+        train = trials.seconds(plan, known, order, tell)
+        work = making.make(_one_part_of_each(plan, Path(folder)), frozenset({"new"}), lambda _: True)
         given, rates = _encoded(work, Path(folder), order.threads, order.device)
         method = _scored(work, order, given)
     models = {part.method_key: part.model for unit in work.score for part in unit.parts}
     slowest: dict[str, float] = {}
     for key, rate in method.items():
         slowest[models[key]] = max(rate, slowest.get(models[key], 0.0))
-    return Rates(origin="measured", device=order.device, encode=rates, method=method, model=slowest)
+    return Rates(
+        origin="measured", device=order.device, encode=rates, method=method, model=slowest, train=train
+    )
 
 
-def _one_part_of_each(plan: Plan) -> Plan:
-    """The plan with one part of each method new, and the others as if they were done."""
+def _one_part_of_each(plan: Plan, cache: Path) -> Plan:
+    """The plan with one part of each method new that needs no training or has one in the cache, and the others as
+    if they were done."""
     chosen: dict[str, str] = {}
     for job, part in plan.parts():
-        if not part.training and plan.sources[job.dataset].prepared:
+        trained = not part.training or trainings.find(cache, part.training)
+        if trained and plan.sources[job.dataset].prepared:
             chosen.setdefault(job.method_key, part.part_id)
     wanted = set(chosen.values())
     plan.states = {part: "new" if part in wanted else "done" for part in plan.states}

@@ -30,6 +30,7 @@ from safetensors.numpy import load_file
 from gad.harness.adapter import Context, Features
 from gad.harness.executor.learn import bring, train
 from gad.harness.executor.loaded import load, mapped
+from gad.harness.executor.passes import out_of_memory
 from gad.harness.executor.returned import MapFile, checked
 from gad.harness.nouns import ModelInfo
 from gad.harness.units import SLICE
@@ -67,12 +68,6 @@ def peak_memory_mb() -> float:
             if line.startswith("VmHWM:"):
                 return int(line.split()[1]) / 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-
-
-def out_of_memory(error: BaseException) -> bool:
-    """Whether an error says that memory ran out: Python's, NumPy's, or torch's on a GPU or a CPU."""
-    names = {kind.__name__ for kind in type(error).__mro__}
-    return bool(names & {"MemoryError", "OutOfMemoryError"}) or "DefaultCPUAllocator" in str(error)
 
 
 def _send(replies: BinaryIO, message: dict[str, Any]) -> None:

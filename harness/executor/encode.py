@@ -7,12 +7,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from gad.harness import ids
 from gad.harness.executor.decode import pixels_of, shared_pixels
+from gad.harness.executor.passes import BATCH, Passes, Rows, Seconds
 from gad.harness.features.known import remember
 from gad.harness.features.shards import Stream
 from gad.harness.features.store import FeatureStore, MissingFeatures
@@ -27,27 +28,9 @@ from gad.harness.nouns import (
 from gad.harness.units import EncodeUnit
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from gad.models.backbones.encoder import Encoder
 
-Rows = dict[str, "NDArray[Any]"]  # by stream name, one row an image
-
 DEVICES = ("cpu", "cuda")
-BATCH = 32  # images an encoder sees at once, always: a last batch is filled up
-
-
-@dataclass
-class Seconds:
-    """What encoding took, loading the encoder left aside; None for what was not done.
-
-    ``decode``: reading and resizing images. ``passes``: the encoder on whole images. ``windows``: the encoder on
-    windows of patches.
-    """
-
-    decode: float | None = None
-    passes: float | None = None
-    windows: float | None = None
 
 
 @dataclass(frozen=True)
@@ -56,6 +39,9 @@ class Encoding:
     side), how images are ``seen``, ``errors`` by image digest, how many images were encoded, and for a chunk that
     is not kept its rows: a mapping from stream name to rows in the order of ``unit.samples`` (zeros for
     images with an error).
+
+    ``halved``: digests of images that were encoded with half the batch. They are never in the store, so a chunk
+    that has some comes with its rows.
     """
 
     key: str
@@ -65,12 +51,23 @@ class Encoding:
     count: int
     seconds: Seconds
     rows: Rows | None = None
+    halved: tuple[str, ...] = ()
 
 
-def encode(unit: EncodeUnit, cache: Path, threads: int, device: str = "cpu", least: int = BATCH) -> Encoding:
+def encode(
+    unit: EncodeUnit,
+    cache: Path,
+    threads: int,
+    device: str = "cpu",
+    least: int = BATCH,
+    *,
+    halves: bool = False,
+) -> Encoding:
     """Encode what the feature store lacks of a chunk, and put it there if the chunk is to be kept.
 
-    Texts are always kept. ``least``: see :func:`filled_up`; below BATCH for a handful of images alone.
+    Texts are always kept. ``least``: see :func:`gad.harness.executor.passes.filled_up`; below BATCH for a handful
+    of images alone. ``halves``: try half the batch where memory has no room for it; for callers that mark what
+    they make of such images. Raises ModelError when memory runs out.
     """
     wanted = unit.input
     assert isinstance(wanted, FeatureInput)
@@ -82,28 +79,32 @@ def encode(unit: EncodeUnit, cache: Path, threads: int, device: str = "cpu", lea
     lacking = {name: set(store.missing(stream, digests)) for name, stream in streams.items()}
     chosen = [s for s in unit.samples if any(s.digest in absent for absent in lacking.values())]
     look, root = seen_by(encoder, wanted.resize), Path(unit.root)
-    seconds, started = Seconds(), time.perf_counter()
+    passes, started = Passes(encoder, wanted, halves, least), time.perf_counter()
     if unit.shared and unit.keep:
         pixels, errors = shared_pixels(store, chosen, root, look)
     else:
         pixels, errors = pixels_of(chosen, root, look)
-    seconds.decode = time.perf_counter() - started
+    passes.seconds.decode = time.perf_counter() - started
     good = [row for row, sample in enumerate(chosen) if sample.digest not in errors]
     names = [chosen[row].digest for row in good]
-    asked = [name for name in streams if lacking[name]]
-    found = _batches(encoder, pixels[good], wanted, asked, seconds, least)
+    found = passes.run(pixels[good], [name for name in streams if lacking[name]])
+    halved = {names[row] for row in passes.halved}
     _texts(encoder, store, key, unit.names)
-    if not unit.keep:
+    if unit.keep:
+        for name, encoded in found.items():
+            # A row that is stored is not stored twice.
+            rows = [
+                row for row, digest in enumerate(names) if digest in lacking[name] and digest not in halved
+            ]
+            if rows:
+                store.write(streams[name], [names[row] for row in rows], encoded[rows])
+    together = None
+    if halved or not unit.keep:
         try:
             together = _together(store, streams, digests, names, found, errors)
         except MissingFeatures:  # a damaged shard was set aside: now its rows are known to be missing
-            return encode(unit, cache, threads, device, least)
-        return Encoding(key, look, encoder.parameters, errors, len(good), seconds, together)
-    for name, encoded in found.items():
-        rows = [row for row, digest in enumerate(names) if digest in lacking[name]]
-        if rows:  # a row that is stored is not stored twice
-            store.write(streams[name], [names[row] for row in rows], encoded[rows])
-    return Encoding(key, look, encoder.parameters, errors, len(good), seconds)
+            return encode(unit, cache, threads, device, least, halves=halves)
+    return Encoding(key, look, encoder.parameters, errors, len(good), passes.seconds, together, tuple(halved))
 
 
 def stream_names(wanted: FeatureInput) -> list[str]:
@@ -137,52 +138,6 @@ def _together(
             if digest in place:
                 together[name][row] = rows[place[digest]]
     return together
-
-
-def _batches(
-    encoder: Encoder,
-    pixels: NDArray[np.uint8],
-    wanted: FeatureInput,
-    names: list[str],
-    seconds: Seconds,
-    least: int,
-) -> Rows:
-    """Encode in batches of one size, so that an image gets the same bits whatever is encoded with it.
-
-    Only the streams in ``names`` are encoded. Windows are encoded image by image, so they need no filling up.
-    """
-    streams = {wanted.stream(layer): layer for layer in wanted.layers if wanted.stream(layer) in names}
-    sizes = [size for size in wanted.windows if f"window-{size}" in names]
-    found: dict[str, list[NDArray[Any]]] = {}
-    for start in range(0, len(pixels), BATCH):
-        batch = pixels[start : start + BATCH]
-        blank = filled_up(len(batch), least) - len(batch)
-        filled = np.concatenate([batch, np.zeros((blank, *batch.shape[1:]), np.uint8)])
-        both: Rows = {}
-        if streams or "class" in names:
-            began = time.perf_counter()
-            given = encoder.images(filled, list(streams.values()), normed=wanted.normed)
-            seconds.passes = (seconds.passes or 0.0) + time.perf_counter() - began
-            both = {name: given[f"layer-{layer:02d}"] for name, layer in streams.items()}
-            both["class"] = given["class"]
-        if sizes:
-            began = time.perf_counter()
-            both.update(encoder.windows(batch, sizes))
-            seconds.windows = (seconds.windows or 0.0) + time.perf_counter() - began
-        for name, rows in both.items():
-            found.setdefault(name, []).append(rows[: len(batch)])
-    return {name: np.concatenate(rows) for name, rows in found.items() if name in names}
-
-
-def filled_up(count: int, least: int) -> int:
-    """How many images a batch of ``count`` is filled up to: a power of two from ``least`` to BATCH.
-
-    Products of few rows may be summed up in another order, so grids fill every batch to BATCH.
-
-    >>> [filled_up(count, 16) for count in (1, 8, 17, 32)], filled_up(1, BATCH)
-    ([16, 16, 32, 32], 32)
-    """
-    return max(least, 1 << (count - 1).bit_length())
 
 
 def _texts(encoder: Encoder, store: FeatureStore, key: str, names: Iterable[str]) -> None:

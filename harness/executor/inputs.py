@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -21,14 +21,15 @@ from gad.harness.units import PlannedPart, ScoreUnit
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from gad.harness.executor.encode import Rows
+    from gad.harness.executor.passes import Rows
     from gad.harness.features.store import FeatureStore
 
 BLOCK = 256  # query images whose patch tokens are in memory at once
 
 
 class Inputs(Protocol):
-    """``folder`` holds the arrays; ``unreadable``: errors by image digest.
+    """``folder`` holds the arrays; ``unreadable``: errors by image digest; ``halved``: digests of images that
+    were encoded with half the batch.
 
     ``parameters``: how many the part's encoder has. ``message``: how the scoring process finds a part's
     arrays. ``seconds``: what they took to be read and derived, all that the part looks at, whoever looks at
@@ -37,6 +38,7 @@ class Inputs(Protocol):
 
     folder: Path
     unreadable: Mapping[str, str]
+    halved: Set[str]
 
     def parameters(self, part: PlannedPart) -> int: ...
 
@@ -57,6 +59,7 @@ class PixelInputs:
     ) -> None:
         started = time.perf_counter()
         self.folder, self.unreadable = folder, errors
+        self.halved: Set[str] = frozenset()
         self.path, self.prompts = folder / "images.npy", len(unit.prompts)
         blank = np.zeros_like(next(iter(images.values())))
         rows = [blank if s.digest in errors else images[s.digest] for s in (*unit.prompts, *unit.tests)]
@@ -91,8 +94,10 @@ class FeatureInputs:
         given: Mapping[str, tuple[Rows, int]],
         sizes: tuple[int, int] = (0, 0),
         maps: bool = False,
+        halved: Set[str] = frozenset(),
     ) -> None:
         self.sizes, self.maps = sizes, maps
+        self.halved: Set[str] = halved
         self.folder, self.unit, self.store, self.encoder = folder, unit, store, encoder
         self.given = given
         self.unreadable = errors

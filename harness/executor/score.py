@@ -21,6 +21,7 @@ from gad.harness.errors import HarnessError, StoreError
 from gad.harness.executor import trainings
 from gad.harness.executor.ended import Ended, failed, keep, measured
 from gad.harness.executor.inputs import Inputs
+from gad.harness.executor.passes import BATCH
 from gad.harness.executor.pixels import Pixels, View, measure
 from gad.harness.executor.supervise import Child, ChildEnded, has_children
 from gad.harness.nouns import FeatureInput, Frozen, Limits, Sample, Scores
@@ -107,6 +108,8 @@ def score(
                 outcome = {"error_type": "TrainingFailed", "error": untrained[part.training]}
             else:
                 outcome = _attempts(unit, part, order, inputs)
+                if not inputs.halved.isdisjoint(s.digest for s in (*part.prompts, *unit.tests)):
+                    outcome["halved_batch"] = min(BATCH // 2, outcome.get("halved_batch", BATCH))
                 outcome["input_seconds"] = inputs.seconds(part)
                 outcome["parameters"] = outcome.get("parameters", 0) + inputs.parameters(part)
             outcome.setdefault("seconds", time.monotonic() - clock)

@@ -31,7 +31,7 @@ from gad.harness.units import SLICE, EncodeUnit, PlannedPart, ScoreUnit
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from gad.harness.executor.encode import Rows
+    from gad.harness.executor.passes import Rows
 
 CATEGORY = "given"
 # A handful of images is filled up to so many. The bits are those of a grid's batches of 32 with every encoder

@@ -4,34 +4,28 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-import numpy as np
 import ray
 
 from gad.harness.errors import DataError
 from gad.harness.executor import trainings
 from gad.harness.executor.decode import decode
-from gad.harness.executor.encode import Encoding, Seconds, encode, open_store, torch_threads
+from gad.harness.executor.encode import Encoding, encode
+from gad.harness.executor.encoded import Chunks, Encoded
 from gad.harness.executor.ended import Ended
 from gad.harness.executor.given import bring
-from gad.harness.executor.inputs import FeatureInputs, Inputs, PixelInputs
+from gad.harness.executor.passes import Seconds
 from gad.harness.executor.pixels import Pixels, View, measure
-from gad.harness.executor.score import Order, looks_at_maps, score
-from gad.harness.executor.shown import Shown, ShownFeatures, ShownImages
-from gad.harness.executor.train import train
-from gad.harness.features.store import MissingFeatures
+from gad.harness.executor.score import Order, score
 from gad.harness.nouns import Frozen, ImageInput, PixelResult
 from gad.harness.store.records import TaskRecord
 from gad.harness.units import EncodeUnit, ScoreUnit, TrainUnit, source_name
 
 # A lost worker or node is retried by Ray; a Python error is not, for it would only happen again.
 RETRIES = 3
-MOST_STREAMS = 32  # more than any method reads
-
-T = TypeVar("T")
 
 
 def _task(stage: Any, run_id: str, driver: int, started: float, **fields: Any) -> TaskRecord:
@@ -50,17 +44,6 @@ def _task(stage: Any, run_id: str, driver: int, started: float, **fields: Any) -
     )
 
 
-class Encoded(Frozen):
-    """What came of an encode task: errors by image digest, how images were ``seen``, and for features the
-    encoder's store key and its number of parameters (image side, text side)."""
-
-    record: TaskRecord
-    seen: ImageInput
-    errors: dict[str, str]
-    encoder: str = ""
-    parameters: tuple[int, int] = (0, 0)
-
-
 @ray.remote(num_cpus=1, num_returns=2, max_retries=RETRIES, scheduling_strategy="SPREAD")
 def encode_task(unit: EncodeUnit, order: Order, driver: int) -> tuple[Any, Encoded]:
     """Pixels and features that are not kept stay in Ray's object store; the rest goes home."""
@@ -72,7 +55,7 @@ def encode_task(unit: EncodeUnit, order: Order, driver: int) -> tuple[Any, Encod
         took = Seconds(decode=time.time() - started, passes=0.0)
         done = Encoding("", unit.input, (0, 0), errors, len(unit.samples), took)
     else:
-        done = encode(unit, Path(order.cache), order.threads, order.device)
+        done = encode(unit, Path(order.cache), order.threads, order.device, halves=True)
         rows = done.rows
     record = _task(
         "encode",
@@ -89,7 +72,12 @@ def encode_task(unit: EncodeUnit, order: Order, driver: int) -> tuple[Any, Encod
         window_seconds=done.seconds.windows,
     )
     ended = Encoded(
-        record=record, seen=done.seen, errors=done.errors, encoder=done.key, parameters=done.parameters
+        record=record,
+        seen=done.seen,
+        errors=done.errors,
+        encoder=done.key,
+        parameters=done.parameters,
+        halved=done.halved,
     )
     return rows, ended
 
@@ -110,9 +98,7 @@ def train_task(unit: TrainUnit, order: Order, driver: int, *chunks: Any) -> Trai
     if trainings.find(Path(order.cache), unit.unit_id) is None and unit.checkpoint:
         error = bring(unit, order)
     elif trainings.find(Path(order.cache), unit.unit_id) is None:
-        torch_threads(order.threads)
-        shown = _shown(order, chunks)
-        error = _looked(lambda: train(unit, order, shown), order, chunks)
+        error = Chunks(chunks, order).train(unit)
     else:
         images = 0  # another run did it meanwhile
     record = _task(
@@ -128,22 +114,6 @@ def train_task(unit: TrainUnit, order: Order, driver: int, *chunks: Any) -> Trai
     return Trained(training_id=unit.unit_id, record=record, error=error)
 
 
-def _shown(order: Order, chunks: tuple[Any, ...]) -> Shown:
-    """The auxiliary set of a training; it may be empty."""
-    errors = {digest: text for encoded in chunks[2::3] for digest, text in encoded.errors.items()}
-    if not chunks or isinstance(chunks[0].input, ImageInput):
-        return ShownImages(_by_digest(chunks), errors)
-    return ShownFeatures(open_store(Path(order.cache)), chunks[2].encoder, errors, order.threads)
-
-
-def _by_digest(chunks: tuple[Any, ...]) -> dict[str, np.ndarray]:
-    """Decoded pixels of some chunks by image digest: views, not copies."""
-    images: dict[str, np.ndarray] = {}
-    for chunk, pixels in zip(chunks[::3], chunks[1::3], strict=True):
-        images.update(zip((s.digest for s in chunk.samples), pixels, strict=True))
-    return images
-
-
 @ray.remote(num_cpus=1, num_returns="streaming", max_retries=RETRIES, scheduling_strategy="SPREAD")
 def score_task(
     unit: ScoreUnit, order: Order, driver: int, trained: int, *given: Any
@@ -155,10 +125,10 @@ def score_task(
     """
     started = time.time()
     untrained = {ended.training_id: ended.error for ended in given[:trained] if ended.error}
-    chunks = given[trained:]
     order = order.model_copy(update={"node": ray.get_runtime_context().get_node_id()})
-    view = View(root=unit.root, seen=chunks[2].seen)
-    yield from score(unit, order, lambda folder: _inputs(folder, unit, order, chunks), untrained, view)
+    chunks = Chunks(given[trained:], order)
+    view = View(root=unit.root, seen=chunks.ended[0].seen)
+    yield from score(unit, order, lambda folder: chunks.inputs(folder, unit), untrained, view)
     yield _task(
         "score",
         order.run_id,
@@ -179,37 +149,6 @@ def measure_task(pixels: Pixels) -> PixelResult | str:
         return measure(pixels)
     except DataError as error:
         return str(error)
-
-
-def _inputs(folder: Path, unit: ScoreUnit, order: Order, chunks: tuple[Any, ...]) -> Inputs:
-    errors: dict[str, str] = {}
-    for encoded in chunks[2::3]:
-        errors.update(encoded.errors)
-    if isinstance(unit.input, ImageInput):
-        return PixelInputs(folder, unit, _by_digest(chunks), errors)
-    torch_threads(order.threads)
-    store, key = open_store(Path(order.cache)), chunks[2].encoder
-    given = {
-        sample.digest: (rows, row)
-        for chunk, rows in zip(chunks[::3], chunks[1::3], strict=True)
-        if rows is not None
-        for row, sample in enumerate(chunk.samples)
-    }
-    about = (given, chunks[2].parameters, looks_at_maps(unit, order))
-    return _looked(lambda: FeatureInputs(folder, unit, store, key, errors, *about), order, chunks)
-
-
-def _looked(look: Callable[[], T], order: Order, chunks: tuple[Any, ...]) -> T:
-    """What ``look`` finds in the store. When rows are missing (a damaged shard was set aside, or this node does not
-    see the others' store) they are encoded again here; each look may come upon another damaged stream."""
-    for _ in range(MOST_STREAMS):
-        try:
-            return look()
-        except MissingFeatures:
-            for chunk in chunks[::3]:
-                if chunk.keep:
-                    encode(chunk, Path(order.cache), order.threads, order.device)
-    return look()
 
 
 @ray.remote(num_cpus=0, max_retries=0)

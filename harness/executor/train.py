@@ -32,9 +32,16 @@ def with_notes(error: Exception) -> str:
 
 
 def train_into(
-    folder: Path, unit: TrainUnit, info: str, limits: Limits, threads: int, shown: Shown
+    folder: Path,
+    unit: TrainUnit,
+    info: str,
+    limits: Limits,
+    threads: int,
+    shown: Shown,
+    child: Child | None = None,
 ) -> dict[str, Any]:
-    """Train in a process of its own; the checkpoint and those after each epoch go into ``folder``.
+    """Train in a process of its own (``child``, if one is given); the checkpoint and those after each epoch go into
+    ``folder``.
 
     Returns the training's story: what was trained on what, the loss of every step, seconds. Raises
     ModelError with what went wrong; where in the adapter's code is a note to it.
@@ -57,18 +64,19 @@ def train_into(
         "options": header["options"],
         "out": str(folder),
     }
-    child = Child(threads)
+    running = child or Child(threads)
     try:
-        reply = child.ask(message, limits)
+        reply = running.ask(message, limits)
     except ChildEnded as ended:
         how = str(ended)
         if ended.kind == "timeout":
             how = (
                 f"training ran longer than {limits.part_seconds:g} s (training_seconds, or else part_seconds)"
             )
-        raise ModelError(f"{how}; last output: {child.last_output[-500:]}") from ended
+        raise ModelError(f"{how}; last output: {running.last_output[-500:]}") from ended
     finally:
-        child.close()
+        if child is None:
+            running.close()
     if "error" in reply:
         kind = "" if reply["error_type"] == ModelError.__name__ else f"{reply['error_type']}: "
         failed = ModelError(f"{kind}{reply['error']}")

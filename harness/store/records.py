@@ -23,8 +23,8 @@ class PartRecord(Frozen):
     window by window: what that took is with the encode tasks of that source. ``parameters``: of the encoder
     and what was trained; ``peak_memory_mb`` of the adapter's process so far.
 
-    ``halved_batch``: the batch size of a part that ran out of memory with its method's own (the last bits of its
-    scores may be others), else 0.
+    ``halved_batch``: the batch size of a part that ran out of memory with its method's own, or whose encoder did
+    with its (the last bits of its scores may be others), else 0.
     """
 
     part_id: str

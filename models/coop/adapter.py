@@ -8,7 +8,8 @@ import torch
 
 from gad.harness.adapter import Auxiliary, Checkpoint, FeatureAdapter, Features, called_too_early
 from gad.harness.errors import ModelError
-from gad.models.coop.training import Recipe, chosen, train, usual_epochs
+from gad.models.coop.info import usual_epochs
+from gad.models.coop.training import Recipe, chosen, train
 from gad.models.text_prior import text_prior
 
 if TYPE_CHECKING:

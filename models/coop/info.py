@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
+
 from pydantic import Field
 
-from gad.harness.nouns import FeatureInput, Frozen, ModelInfo
+from gad.harness.nouns import FeatureInput, Frozen, ModelInfo, Trial
 
 
 class Options(Frozen):
@@ -26,6 +28,16 @@ def inputs(options: Options) -> FeatureInput:
     return FeatureInput(backbone=options.backbone, text_tower=True)
 
 
+def usual_epochs(shots: int) -> int:
+    """The paper's, by K."""
+    return 50 if shots == 1 else 100 if shots <= 4 else 200
+
+
+def steps(options: Options, shots: int, categories: int, images: int) -> int:
+    """Batches of a training: K normal and K anomalous images of every category, in every epoch."""
+    return (options.epochs or usual_epochs(shots)) * math.ceil(2 * shots * categories / options.batch)
+
+
 INFO = ModelInfo(
     name="coop",
     title="CoOp",
@@ -37,6 +49,7 @@ INFO = ModelInfo(
     paper="Zhou et al., Learning to Prompt for Vision-Language Models, IJCV 2022, arXiv 2109.01134",
     licence="needs the weights of its backbone",
     trained=True,
+    trial=Trial(options=({"epochs": 1}, {"epochs": 3}), steps=steps),
     shots_count="auxiliary",
     default_backbone="ViT-B-16-plus-240:laion400m_e32",
     batch_size=256,

@@ -38,11 +38,6 @@ class Recipe:
     training_seed: int
 
 
-def usual_epochs(shots: int) -> int:
-    """The paper's, by K."""
-    return 50 if shots == 1 else 100 if shots <= 4 else 200
-
-
 def chosen(auxiliary: Auxiliary) -> list[int]:
     """Rows of K normal and K anomalous images of every category, the same whatever the training seed.
 

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from gad.harness.nouns import FeatureInput, Frozen, ModelInfo
+from gad.harness.nouns import FeatureInput, Frozen, ModelInfo, Trial
 
 AS_RELEASED = {
     "batch": 16,
@@ -87,6 +87,10 @@ INFO = ModelInfo(
     licence="needs the weights of its backbone",
     zero_shot=zero_shot,
     trained=True,
+    trial=Trial(
+        options=({"epochs": 1, "steps": 1}, {"epochs": 1, "steps": 6}),
+        steps=lambda options, shots, categories, images: options.epochs * options.steps,
+    ),
     importer="gad.models.inctrl.given:read_given",
     exporter="gad.models.inctrl.given:write_released",
     default_backbone="ViT-B-16-plus-240:laion400m_e32",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from gad.harness.errors import ModelError
-from gad.harness.nouns import Frozen, ImageInput, ModelInfo
+from gad.harness.nouns import Frozen, ImageInput, ModelInfo, Trial
 
 ARCHITECTURES = ("resnet18", "resnet34")
 
@@ -66,6 +66,12 @@ INFO = ModelInfo(
     trained=True,
     trains_on="normals",
     one_training=True,
+    trial=Trial(
+        options=({"epochs": 1}, {"epochs": 2}),
+        # Every image is a query once an epoch, and that is what costs; batches only put them together.
+        steps=lambda options, shots, categories, images: options.epochs * images,
+        images=8,
+    ),
     shares=("gad.models.feature_maps", "gad.models.backbones.timm_models"),
     default_backbone="timm:resnet18.tv_in1k",
     batch_size=16,

@@ -19,7 +19,7 @@ from gad.models.clip_zero_shot.adapter import ClipZeroShot
 from gad.models.clip_zero_shot.info import Options as ZeroShotOptions
 from gad.models.coop import training
 from gad.models.coop.adapter import CoOp
-from gad.models.coop.info import Options, inputs
+from gad.models.coop.info import Options, inputs, steps, usual_epochs
 
 RECIPE = training.Recipe(context=4, epochs=3, batch=6, learning_rate=0.05, training_seed=10)
 
@@ -82,7 +82,9 @@ def test_training_is_the_papers(encoder: clip.ClipEncoder, tower: TextTower) -> 
 
 
 def test_the_usual_recipe() -> None:
-    assert [training.usual_epochs(k) for k in (1, 2, 4, 8, 16)] == [50, 100, 100, 200, 200]
+    assert [usual_epochs(k) for k in (1, 2, 4, 8, 16)] == [50, 100, 100, 200, 200]
+    assert steps(Options(), 4, 15, 3000) == 100 * 4  # 120 images in batches of 32
+    assert steps(Options(epochs=3, batch=120), 4, 15, 3000) == 3
     first = training.first_context(replace(RECIPE, context=64), 500)
     assert float(first.std()) == pytest.approx(0.02, rel=0.02)
 
