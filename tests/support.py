@@ -25,6 +25,7 @@ class Bench:
         self.results = folder / "results"
         self.data = data or folder / "data"
         self.environment = {**os.environ, "GAD_RESULTS": str(self.results), "GAD_DATA": str(self.data)}
+        self.strangers = path is not None
         if path is not None:
             self.environment["PYTHONPATH"] = str(path)
         folder.mkdir(parents=True, exist_ok=True)
@@ -90,8 +91,9 @@ class Bench:
         return subprocess.CompletedProcess([*arguments], ended, out.getvalue(), err.getvalue())
 
     def json(self, *arguments: str, code: int | None = 0) -> Any:
-        # Readers need nobody's models.
-        run = self.here if arguments[0] in ("results", "cache") else self.run
+        # Readers need nobody's models; plans do.
+        near = arguments[0] in ("results", "cache") or (arguments[0] == "plan" and not self.strangers)
+        run = self.here if near else self.run
         return json.loads(run(*arguments, "--json", code=code).stdout)
 
     def grid(self, text: str, name: str = "grid.yaml") -> str:

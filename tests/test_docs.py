@@ -12,6 +12,7 @@ import pytest
 import yaml
 from support import Bench
 
+from gad.datasets.catalog import DATASETS
 from gad.harness.conformance import suite
 from gad.harness.conformance.subject import Subject
 from gad.harness.executor.loaded import load
@@ -20,6 +21,7 @@ from gad.harness.registry import Model
 README = (Path(__file__).parents[1] / "README.md").read_text()
 GUIDE = (Path(__file__).parents[1] / "docs/adding-a-model.md").read_text()
 COMMANDS = (Path(__file__).parents[1] / "docs/commands.md").read_text()
+DATA = (Path(__file__).parents[1] / "docs/data.md").read_text()
 MAKEFILE = (Path(__file__).parents[1] / "Makefile").read_text()
 
 
@@ -51,6 +53,21 @@ def test_every_command_exists(tmp_path: Path) -> None:
             assert option in shown, f"{' '.join(arguments)}: no {option}"
         checked += 1
     assert checked > 10
+
+
+def test_the_page_on_data_has_the_cards_counts_and_fingerprints() -> None:
+    rows = re.findall(r"\| `(\S+)` \| (\d+) \| (\d+) \| (\d+) \| (\d+) \| `([0-9a-f]{64})` \|", DATA)
+    assert {row[0] for row in rows} == {name for name, info in DATASETS.items() if info.fingerprint}
+    for name, *counts, fingerprint in rows:
+        info = DATASETS[name]
+        assert fingerprint == info.fingerprint
+        assert [int(count) for count in counts] == [
+            len(info.expected),
+            *(
+                sum(getattr(c, of) for c in info.expected)
+                for of in ("train_normal", "test_normal", "test_anomalous")
+            ),
+        ]
 
 
 @pytest.fixture

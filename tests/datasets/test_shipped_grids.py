@@ -73,7 +73,7 @@ def test_the_mnist_grid_has_both_protocols_and_a_limit(bench: Bench) -> None:
     plan = planned(bench, "mnist")
     assert (plan["jobs"], plan["parts"], plan["train"]) == (4 * 2 * 3 * 3, 4 * 11 * 3 * 3, 3)
     assert [lack["name"] for lack in plan["missing"]] == ["mnist-one-vs-all", "mnist-multi-class"]
-    assert "limits: {test_images: 200}" in shipped()["mnist"].read_text()
+    assert "limits: {test_images: 3000}" in shipped()["mnist"].read_text()
 
 
 def test_the_methods_grid_has_every_method_and_names_its_weights(bench: Bench) -> None:

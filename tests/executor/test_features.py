@@ -224,26 +224,27 @@ ENDS = (".", " for visual inspection.", " for anomaly detection.")
 
 
 def test_the_same_bits_with_more_workers_cold_and_warm(
-    finished: Bench, tmp_path: Path, weights: Path, parts_folder: Path
+    finished: Bench, tmp_path: Path, weights: Path, parts_folder: Path, cluster: str
 ) -> None:
-    path = str(finished.folder / "grid.yaml")
+    """The cluster has two workers, each on a node of its own."""
+    kept = finished.scores()
+    path = grid(parts_folder, weights, shots="[1, 2]")
     cold = Bench(tmp_path / "cold")
-    cold.run("submit", "--grid", path, "--workers", "2")
-    assert cold.scores() == finished.scores()
+    cold.run("submit", "--grid", cold.grid(path), "--workers", "1")
+    found = cold.scores()
+    assert len(found) == len(kept) * 2 // 3
+    assert found == {key: kept[key] for key in found}
     warm = Bench(tmp_path / "warm")
-    shutil.copytree(cold.folder / "gad-cache", warm.folder / "gad-cache")
+    shutil.copytree(finished.folder / "gad-cache", warm.folder / "gad-cache")
     (shard, *_) = sorted((warm.folder / "gad-cache" / "features").rglob("*.npy"))
     content = bytearray(shard.read_bytes())
     content[-1] ^= 1
     shard.write_bytes(bytes(content))
-    warm.run("submit", "--grid", warm.grid(grid(parts_folder, weights, shots="[1, 2]")), "--workers", "1")
-    kept = finished.scores()
-    found = warm.scores()
-    assert len(found) == len(kept) * 2 // 3
-    assert found == {key: kept[key] for key in found}
+    warm.run("submit", "--grid", warm.grid(path), "--address", cluster)
+    assert warm.scores() == found
 
 
-def test_missing_weights_are_refused_and_planned(tmp_path: Path, parts_folder: Path) -> None:
+def test_missing_weights_are_refused_and_planned(tmp_path: Path, parts_folder: Path, cluster: str) -> None:
     bench = Bench(tmp_path)
     path = bench.grid(grid(parts_folder, tmp_path / "gone.pt", models="[patchcore, pixel-knn]"))
     plan = bench.json("plan", "--grid", path)
@@ -252,7 +253,8 @@ def test_missing_weights_are_refused_and_planned(tmp_path: Path, parts_folder: P
     assert "weights of" in bad.stderr
     assert "gone.pt" in bad.stderr
     assert "Nothing was started" in bad.stderr
-    bench.run("submit", "--grid", path, "--only", "model=pixel-knn,shots=2,seed=0", "--workers", "1")
+    only = ("--only", "model=pixel-knn,shots=2,seed=0")
+    bench.run("submit", "--grid", path, *only, "--address", cluster)
 
 
 def test_other_weights_are_another_method(tmp_path: Path, parts_folder: Path, weights: Path) -> None:

@@ -170,7 +170,7 @@ def test_what_does_not_fit_is_refused(home: Path, tmp_path: Path, cluster: str) 
             f"datasets: ['{tmp_path}/target']", f"datasets: ['{home}/target']"
         )
     )
-    said = bench.run("submit", "--grid", gone, code=1).stderr
+    said = bench.here("submit", "--grid", gone, code=1).stderr
     assert f"{tmp_path}/textures-auxiliary/1/checkpoint.pyth of inctrl is not there" in said
     assert "Nothing was started" in said
     torch.manual_seed(1)
@@ -187,7 +187,7 @@ def test_what_does_not_fit_is_refused(home: Path, tmp_path: Path, cluster: str) 
     errors = {job["options"]["components"]: job["error"] for job in bench.json("results", "--by", "job")}
     assert "was trained on another encoder than" in errors["TPI"]
     assert "a released checkpoint is InCTRL with all its parts" in errors["P"]
-    alone = bench.run(
+    alone = bench.here(
         *("score", "--model", "inctrl", "--checkpoint", str(released(home, 1)), "--prompts"),
         *(str(home / "target/nut/train"), "--backbone", f"{SMALL}:{tmp_path / 'other.pt'}"),
         str(home / "target/nut/test"),
@@ -197,5 +197,5 @@ def test_what_does_not_fit_is_refused(home: Path, tmp_path: Path, cluster: str) 
     word = bench.grid(
         GRID.format(home=home, backbone=f"{SMALL}:{released(home, 1)}").replace("{shots}", "{k}")
     )
-    reasons = bench.json("plan", "--grid", word)["reasons"]
+    reasons = json.loads(bench.here("plan", "--grid", word, "--json").stdout)["reasons"]
     assert any("'k' is none of auxiliary, shots, training_seed" in row["reason"] for row in reasons)
