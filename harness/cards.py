@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 import math
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
 
+from gad.harness.errors import ModelError
 from gad.harness.nouns import FeatureInput, Frozen, ImageInput, ModelInfo
+from gad.harness.registry import module_file
 
 if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
@@ -23,6 +26,7 @@ def card(model: Model) -> dict[str, Any]:
         "name": info.name,
         "title": info.title,
         "summary": info.summary,
+        "reports": reports(info),
         "domain": info.domain,
         "needs": needs(info),
         "trained": info.trained,
@@ -36,6 +40,23 @@ def card(model: Model) -> dict[str, Any]:
         "default_backbone": info.default_backbone,
         "options": {name: default(field) for name, field in info.options.model_fields.items()},
     }
+
+
+def reports(info: ModelInfo) -> str:
+    """What scores are, in the words of the adapter's class: the first paragraph of its docstring.
+
+    It is read and not imported, as it may import anything; empty where there is none.
+    """
+    module, _, name = info.adapter.partition(":")
+    try:
+        file, _ = module_file(module, info.name)
+        body = ast.parse(file.read_bytes()).body
+    except (ModelError, OSError, ValueError, SyntaxError):
+        return ""  # planning says what is wrong with it
+    for node in body:
+        if isinstance(node, ast.ClassDef) and node.name == name:
+            return " ".join((ast.get_docstring(node) or "").partition("\n\n")[0].split())
+    return ""
 
 
 def needs(info: ModelInfo) -> str:

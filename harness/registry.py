@@ -149,7 +149,7 @@ def source_digest(model: Model) -> str:
         files = [place] if place.is_file() else list(_sources(place))
         digests.add(ids.source_digest(files, place.parent if place.is_file() else place))
     for module in model.info.shares:
-        file, _ = _module_file(module, model.info.name)
+        file, _ = module_file(module, model.info.name)
         digests.add(ids.source_digest([file], file.parent))
     for name in model.info.distributions:
         digests.add(ids.digest([name, _version(name, model.info.name)]))
@@ -173,7 +173,7 @@ def _sources(folder: Path) -> Iterator[Path]:
 
 def _place(module: str, model: str) -> Path:
     """The file or folder that is a module's code."""
-    file, packaged = _module_file(module, model)
+    file, packaged = module_file(module, model)
     *packages, last = module.split(".")
     if packaged:
         packages.append(last)
@@ -191,7 +191,7 @@ def _place(module: str, model: str) -> Path:
     return folder
 
 
-def _module_file(module: str, model: str) -> tuple[Path, bool]:
+def module_file(module: str, model: str) -> tuple[Path, bool]:
     """Where a module is, and whether it is a package. It is not imported, but the packages around it are."""
     try:
         loaded = sys.modules.get(module)

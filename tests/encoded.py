@@ -7,6 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from gad.harness.adapter import Features
 from gad.models.backbones import generated, spec, timm_encoder
@@ -30,6 +31,16 @@ def pictures(count: int, size: int = SIZE, seed: int = 0) -> np.ndarray:
     found = slope + random.normal(0, 15, (count, size, size, 3))
     found[1::2, size // 4 : size // 2, size // 4 : size // 2] += 70
     return found.clip(0, 255).astype(np.uint8)
+
+
+def pictured(folder: Path, seed: int) -> Path:
+    """A category in MVTec layout: four normal images to train with, two and two to test."""
+    images = iter(pictures(8, seed=seed))
+    for place, count in (("train/good", 4), ("test/good", 2), ("test/spot", 2)):
+        (folder / "plate" / place).mkdir(parents=True)
+        for number in range(count):
+            Image.fromarray(next(images)).save(folder / "plate" / place / f"{number}.png")
+    return folder
 
 
 @lru_cache

@@ -77,6 +77,7 @@ def _print_card(found: dict[str, Any], model: Model) -> None:
 
     said = {
         "what it does": found["summary"],
+        "reports": found["reports"],
         "paper": found["paper"],
         "domain": found["domain"],
         "needs": found["needs"],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from gad.harness.conformance import twice
 from gad.harness.conformance.failures import CheckFailed
 from gad.harness.conformance.planted import PROMPTS, TESTED
 from gad.harness.conformance.subject import Subject
@@ -54,12 +55,12 @@ def check_inputs_unchanged(subject: Subject) -> None:
 def check_nothing_else_is_read(subject: Subject) -> None:
     """It opens no file of the run: no test images, labels, masks, results; nor images from anywhere else.
 
-    What Python code opens is seen wherever it lies, what native code and other programs open only of the
-    planted files (on Linux). Not seen: other files that native code opens, and the network.
+    What Python code opens is seen wherever it lies, in scoring and in training; what native code and other programs
+    open only of the planted files (on Linux). Not seen: other files that native code opens, and the network.
     """
     subject.run_first()  # also one that fails may have looked around before
-    touched = subject.tell({"do": "seen"})["touched"]
-    planted = [f"opened {path}, a planted file or folder" for path in subject.looked]
-    if touched or planted:
-        raise CheckFailed((touched or planted)[0])
+    if subject.touched:
+        raise CheckFailed(next(iter(subject.touched)))
+    if subject.looked and (found := twice.looked(subject)):
+        raise CheckFailed(f"opened {found[0]}, a planted file or folder")
     subject.base  # noqa: B018

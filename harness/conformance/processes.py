@@ -6,7 +6,7 @@ import contextlib
 import os
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
@@ -23,11 +23,23 @@ LIMITS = Limits(part_seconds=120, part_memory_gb=8)
 MAIN, FRESH = "main", "fresh"
 
 
+class Watched(Child):
+    """A process with eyes (:mod:`.watched`). ``told``: what goes with every message: the model, what it may not look
+    at, and where its code lies."""
+
+    def __init__(self, told: dict[str, Any], folder: Path) -> None:
+        self.told = told
+        super().__init__(1, module=WATCHED, folder=folder)
+
+    def ask(self, message: Mapping[str, Any], limits: Limits) -> dict[str, Any]:
+        return super().ask({**self.told, **message}, limits)
+
+
 class Processes:
     """Processes of one model, and the folder that they find. Use it as a context.
 
-    ``home`` is a folder to import the model's package from where it is not installed. ``looked``: planted files that
-    were opened in any of them.
+    ``home`` is a folder to import the model's package from where it is not installed. ``touched``: what their Python
+    code looked at beside its input, in words. ``looked``: planted files that were opened meanwhile, whoever did it.
     """
 
     def __init__(self, model: registry.Model, home: str) -> None:
@@ -37,6 +49,7 @@ class Processes:
         self.field = Field(self.folder)
         self.cache = self.folder / "gad-cache"
         self.opened = Opened([self.folder / DATA, self.folder / RESULTS])
+        self.touched: dict[str, None] = {}
         self.looked: dict[Path, None] = {}
         self.children: dict[str, Child] = {}
 
@@ -86,24 +99,46 @@ class Processes:
         """Send any command to a process, which is started when it is not there."""
         process = self.children.get(child)
         if process is None or process.process.poll() is not None:
-            with self.around():
-                process = self.children[child] = Child(1, module=WATCHED, folder=self.folder)
+            process = self.children[child] = self._start()
+        try:
+            with self._watching(process):
+                reply = process.ask(message, LIMITS)
+        except ChildEnded as ended:
+            del self.children[child]
+            raise CheckFailed(f"{ended}\n{process.last_output[-500:]}".strip()) from ended
+        if "error" in reply:
+            raise CheckFailed(f"{reply['error_type']}: {reply['error']}{self._line(reply['traceback'])}")
+        return reply
+
+    @contextlib.contextmanager
+    def apart(self) -> Iterator[Child]:
+        """A process for one training alone, as in a grid, and watched like the others."""
+        child = self._start()
+        try:
+            with self._watching(child):
+                yield child
+        finally:
+            child.close()
+
+    def _start(self) -> Child:
         told = {
             "info": self.model.reference,
             "planted": [str(self.folder / DATA), str(self.folder / RESULTS)],
             "package": self.package,
         }
+        with self.around():
+            return Watched(told, self.folder)
+
+    @contextlib.contextmanager
+    def _watching(self, child: Child) -> Iterator[None]:
+        """Note what is looked at meanwhile, also by what fails."""
         self.opened.take()  # what this process opened itself
         try:
-            reply = process.ask({**told, **message}, LIMITS)
-        except ChildEnded as ended:
-            del self.children[child]
-            raise CheckFailed(f"{ended}\n{process.last_output[-500:]}".strip()) from ended
+            yield
         finally:
             self.looked.update(dict.fromkeys(self.opened.take()))
-        if "error" in reply:
-            raise CheckFailed(f"{reply['error_type']}: {reply['error']}{self._line(reply['traceback'])}")
-        return reply
+            with contextlib.suppress(ChildEnded, OSError):  # one that has ended says nothing any more
+                self.touched.update(dict.fromkeys(child.ask({"do": "seen"}, LIMITS)["touched"]))
 
     def end(self, child: str) -> None:
         """End a process."""

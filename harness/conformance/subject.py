@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from functools import cached_property
+from collections.abc import Callable, Mapping
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -47,6 +47,11 @@ class Subject(Processes):
         self.given, self.backbone = dict(options or {}), backbone
         self.rows: dict[str, tuple[Any, int]] = {}
         self.changed = False  # whether it changed arrays that it was given
+        self.steps: list[Callable[[Subject], object]] = []  # all that was run, to run it again
+
+    def anew(self) -> Subject:
+        """The same model with processes, planted files and a folder of its own."""
+        return Subject(self.model, options=self.given, backbone=self.backbone, home=self.home)
 
     @cached_property
     def options(self) -> Any:
@@ -106,6 +111,7 @@ class Subject(Processes):
 
     def ask(self, case: Case, *, do: str = "part", child: str = MAIN, maps: bool = False) -> dict[str, Any]:
         """The reply of the process that runs the adapter; with ``maps`` the maps themselves, or None."""
+        self.steps.append(partial(Subject.ask, case=case, do=do, child=child, maps=maps))
         unit = cases.unit_of(self, case)
         (part,) = unit.parts
         batch_size = case.batch_size or self.info.batch_size

@@ -31,9 +31,9 @@ def train(subject: Subject, shots: int, *, again: str = "") -> str:
         return name
     # By the engine's own preprocessing and encoder.
     shown = show(unit, subject.field.root, subject.cache, 1)
-    with in_memory() as folder, subject.around():
+    with in_memory() as folder, subject.apart() as child:
         try:
-            story = train_into(folder, unit, subject.model.reference, LIMITS, 1, shown)
+            story = train_into(folder, unit, subject.model.reference, LIMITS, 1, shown, child)
         except ModelError as error:
             raise CheckFailed(f"training failed: {with_notes(error)}") from error
         trainings.keep(subject.cache, name, folder / trainings.CHECKPOINT, story)

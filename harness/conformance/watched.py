@@ -20,13 +20,12 @@ from typing import Any
 from unittest import mock
 
 from gad.harness.conformance import held
-from gad.harness.executor import child, loaded
+from gad.harness.executor import child, learn, loaded
 from gad.harness.executor.returned import MapFile
 
 HEAVY = ("torch", "ray", "open_clip", "timm", "sklearn", "scipy", "tensorflow", "jax", "cv2", "pandas")
 IMAGES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".gif", ".ppm", ".pgm")
 LOOKS = {"open": "opened", "os.listdir": "listed", "os.scandir": "listed", "sqlite3.connect": "opened"}
-STARTS = ("subprocess.Popen", "os.system", "os.posix_spawn", "os.fork", "os.exec")
 # Libraries' own pictures, and what the adapter itself wrote. Found out here: the hook must open nothing.
 ELSEWHERE = (sys.prefix, sys.base_prefix, tempfile.gettempdir())
 WRITING = os.O_WRONLY | os.O_RDWR
@@ -34,26 +33,20 @@ WRITING = os.O_WRONLY | os.O_RDWR
 
 @dataclass(frozen=True)
 class Watch:
-    """What a part may not touch, and where the adapter's own code lies."""
+    """What a part or training may not touch, and where the adapter's own code lies."""
 
     planted: tuple[str, ...]
-    memory: str
+    memory: tuple[str, ...]
     package: str
 
 
 _watch: Watch | None = None
-# What was looked at, and which processes were started, in order; the same thing from the same line once.
-_touched: dict[str, None] = {}
-_started: dict[str, None] = {}
+_touched: dict[str, None] = {}  # what was looked at, in order; the same thing from the same line once
 
 
 def _hook(event: str, arguments: tuple[Any, ...]) -> None:
     watch = _watch
-    if watch is None:
-        return
-    if event in STARTS:
-        _started[f"{event}{_where(watch)}"] = None
-    elif event in LOOKS:
+    if watch is not None and event in LOOKS:
         path = _path(arguments[0] if arguments else None)
         if path and (what := _forbidden(event, arguments, path, watch)):
             _touched[f"{LOOKS[event]} {what}{_where(watch)}"] = None
@@ -70,7 +63,7 @@ def _forbidden(event: str, arguments: tuple[Any, ...], path: str, watch: Watch) 
     """What the path is and may not be looked at, or empty."""
     if _inside(path, watch.planted):
         return f"{path}, a file or folder of the run's data or results"
-    if _inside(path, (watch.memory,)) and not _by_engine():
+    if _inside(path, watch.memory) and not _by_engine():
         return f"{path}, where all queries of the part lie"
     reading = event == "open" and not (isinstance(arguments[2], int) and arguments[2] & WRITING)
     own = (watch.package, *ELSEWHERE)
@@ -105,10 +98,10 @@ def _where(watch: Watch) -> str:
 
 
 @contextlib.contextmanager
-def _watching(message: dict[str, Any]) -> Iterator[None]:
+def _watching(message: dict[str, Any], *memory: str) -> Iterator[None]:
+    """``memory``: folders of arrays that hold more than the adapter may see."""
     global _watch
-    arrays = Path(message.get("images") or message["class"])
-    _watch = Watch(tuple(message["planted"]), str(arrays.parent), message["package"])
+    _watch = Watch(tuple(message["planted"]), memory, message["package"])
     try:
         yield
     finally:
@@ -117,13 +110,24 @@ def _watching(message: dict[str, Any]) -> Iterator[None]:
 
 def part(message: dict[str, Any]) -> dict[str, Any]:
     """Run a part as the engine does, and watch what it looks at."""
-    with _watching(message):
+    with _watching(message, _memory(message)):
         return child.run_part(message)
 
 
+def _memory(message: dict[str, Any]) -> str:
+    """Where the arrays of a part lie, those of all its queries."""
+    return str(Path(message.get("images") or message["class"]).parent)
+
+
+def train(message: dict[str, Any]) -> dict[str, Any]:
+    """Train as the engine does, and watch what is looked at. All arrays that lie there are training's own."""
+    with _watching(message):
+        return learn.train(message)
+
+
 def seen(message: dict[str, Any]) -> dict[str, Any]:
-    """What all parts so far looked at beside their input (``touched``), and processes they started."""
-    return {"touched": list(_touched), "started": list(_started), "seconds": 0.0}
+    """What this process looked at so far beside its input."""
+    return {"touched": list(_touched), "seconds": 0.0}
 
 
 def card(message: dict[str, Any]) -> dict[str, Any]:
@@ -139,7 +143,7 @@ def early(message: dict[str, Any]) -> dict[str, Any]:
     context = child.context_in(message)
     prompts, queries = child.inputs_in(message)
     said: dict[str, Any] = {}
-    with _watching(message):
+    with _watching(message, _memory(message)):
         adapter = loaded.load(info.adapter)(options, context)
         if message["checkpoint"]:
             said["load"] = _refusal(adapter.prepare, prompts)
@@ -181,7 +185,9 @@ def elsewhere(message: dict[str, Any]) -> dict[str, Any]:
         return part(message)
 
 
-child.COMMANDS.update(part=part, seen=seen, card=card, early=early, kept=kept, elsewhere=elsewhere)
+child.COMMANDS.update(
+    part=part, train=train, seen=seen, card=card, early=early, kept=kept, elsewhere=elsewhere
+)
 
 if __name__ == "__main__":
     sys.addaudithook(_hook)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import sys
 import warnings
 from collections.abc import Iterator
 from functools import lru_cache
+from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +21,8 @@ from gad.models.backbones.spec import BackboneSpec, parse
 if TYPE_CHECKING:
     from gad.models.anomalib.info import BridgeOptions
 
+FETCHES = "download_and_extract"  # anomalib's own function, as its models import it
+
 
 def models() -> ModuleType:
     """``anomalib.models``, quietly: what it and Lightning have to say at import is not for users of a harness."""
@@ -27,7 +31,18 @@ def models() -> ModuleType:
         import anomalib.models
     for name in ("anomalib", "lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.ERROR)
+    for name, module in list(sys.modules.items()):
+        if name.startswith("anomalib.models.image.") and hasattr(module, FETCHES):
+            setattr(module, FETCHES, _not_fetched)
     return anomalib.models
+
+
+def _not_fetched(root: Path, info: Any) -> None:
+    """In the place of what fetches data sets and weights, gigabytes at times, in the middle of a part."""
+    raise ModelError(
+        f"it wants {info.name} in {root}, and a run does not fetch it",
+        fix=f"Fetch {info.url} and unpack it there, or name another folder if the model has an option for it.",
+    )
 
 
 def build(options: BridgeOptions) -> tuple[Any, bool]:

@@ -15,11 +15,13 @@ from typing import Any, Literal
 
 from gad.harness.errors import ModelError, did_you_mean
 from gad.harness.nouns import FeatureInput, Frozen
+from gad.models.backbones import mark
 from gad.models.backbones.spec import BackboneSpec, default_layers, parse
 
 CLIP_WIDTH = 768  # open_clip's, where a configuration does not say
 TINY = Path(__file__).parent / "tiny"
 GENERATED = "generated"  # in the metadata of a safetensors file
+BY_NUMBERS = "drawn, by the mark in its numbers"  # of a file without it
 
 
 class Described(Frozen):
@@ -166,11 +168,22 @@ def _weights(spec: BackboneSpec) -> str:
 
 
 def generated(backbone: str) -> str:
-    """What a weights file says of having been generated and not trained (:mod:`gad.models.backbones.generated`).
+    """What a weights file says of having been generated and not trained (:mod:`gad.models.backbones.generated`), in
+    its metadata or else by its numbers.
 
-    Empty for every other backbone, and for a file that is not there or no safetensors file.
+    Empty for every other backbone, and for a file that is not there.
     """
     file = parse(backbone).file
+    if not file:
+        return ""
+    try:
+        return _said(file) or (BY_NUMBERS if mark.there(Path(file)) else "")
+    except OSError:
+        return ""  # who reads its weights says what is wrong with it
+
+
+def _said(file: str) -> str:
+    """The metadata of a safetensors file; empty for another."""
     if Path(file).suffix != ".safetensors":
         return ""
     from safetensors import SafetensorError, safe_open
@@ -178,8 +191,8 @@ def generated(backbone: str) -> str:
     try:
         with safe_open(file, framework="numpy") as opened:
             return str((opened.metadata() or {}).get(GENERATED, ""))
-    except (OSError, SafetensorError):
-        return ""  # who reads its weights says what is wrong with it
+    except SafetensorError:
+        return ""
 
 
 @lru_cache(maxsize=64)

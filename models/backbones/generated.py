@@ -2,23 +2,28 @@
 
     harness models generate timm:resnet18 resnet18.safetensors
 
-The file says in its metadata that it was generated. Every method that looks through it carries that into
-its key, its results are marked wherever they are shown, and they are never ranked.
+The file says in its metadata that it was generated, and so do the numbers themselves, wherever they are copied to
+(:mod:`gad.models.backbones.mark`). Every method that looks through them carries that into its key, its results are
+marked wherever they are shown, and they are never ranked.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gad.harness.errors import ModelError
+from gad.models.backbones import mark
 from gad.models.backbones.describe import GENERATED
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 def write(backbone: str, path: Path, seed: int = 0) -> None:
     """Draw the weights of ``timm:NAME`` or of an open_clip architecture (NAME) and write them as safetensors.
 
-    Drawn as the library initialises the network, from ``seed``; the global generator is left as it was.
+    Drawn as the library initialises the network, from ``seed``, then marked; the global generator is left as it was.
     Raises ModelError for a name that the library does not have, and for a path of another suffix.
     """
     import torch
@@ -26,7 +31,7 @@ def write(backbone: str, path: Path, seed: int = 0) -> None:
 
     if path.suffix != ".safetensors":
         raise ModelError(
-            f"{path}: generated weights are marked, and only a .safetensors file can be",
+            f"{path}: generated weights say from what they were drawn, and only a .safetensors file can",
             fix="Name a file that ends in .safetensors.",
         )
     with torch.random.fork_rng(devices=[]):
@@ -34,10 +39,21 @@ def write(backbone: str, path: Path, seed: int = 0) -> None:
         state = _network(backbone).state_dict()
     path.parent.mkdir(parents=True, exist_ok=True)
     save_file(
-        {name: value.contiguous().clone() for name, value in state.items()},
+        {name: _marked(value) for name, value in state.items()},
         path,
         metadata={GENERATED: f"{backbone}, seed {seed}"},
     )
+
+
+def _marked(value: Tensor) -> Tensor:
+    """A copy, with the mark where there is room for it."""
+    import torch
+
+    copy = value.contiguous().clone()
+    if copy.is_floating_point() and copy.dim() > 1 and copy.numel() >= mark.LEAST:
+        own = torch.from_numpy(mark.values())
+        copy.view(-1)[: len(own)] = own
+    return copy
 
 
 def _network(backbone: str) -> Any:

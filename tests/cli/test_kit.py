@@ -117,7 +117,9 @@ def test_show(bench: Bench) -> None:
     assert card["needs"] == "a CLIP, an auxiliary set"
     assert card["options"]["epochs"] == 10
     assert "what is kept of T (text prior)" in card["about_options"]
+    assert card["reports"].startswith("Score: ``(phi + s_p) / 2`` with all components, in 0..1")
     text = bench.here("models", "show", "pixel-knn").stdout
+    assert "root mean squared difference (0..1) of pixels" in " ".join(text.split())
     for part in ("none: a baseline of this project", "needs no weights", "'squash' or 'crop'", "size", "32"):
         assert part in text
 

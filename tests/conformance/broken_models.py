@@ -267,6 +267,48 @@ class Unsteady(FeatureAdapter):
         return np.zeros(len(queries))
 
 
+class Studies(Sound):
+    """Breaks nothing: trained on images, it weighs colours by how much they differ there."""
+
+    weights = None
+
+    def train(self, auxiliary):
+        colours = auxiliary.images.astype(np.float64).mean(axis=(1, 2))
+        self.looks()
+        return Checkpoint({"weights": 1 / (colours.std(axis=0) + 1)})
+
+    def load(self, arrays):
+        self.weights = arrays["weights"]
+
+    def prepare(self, prompts):
+        if self.weights is None:
+            raise RuntimeError("call load first")
+        super().prepare(prompts)
+
+    def looks(self):
+        pass
+
+
+class StudiesLabels(Studies):
+    def looks(self):
+        (Path(os.environ["GAD_DATA"]) / "planted/labels.csv").read_text()
+
+
+class StudiesTests(Studies):
+    """Goes to the images that it will be tested on."""
+
+    def looks(self):
+        for path in sorted(Path("gad-data/planted/slate/test/good").iterdir()):
+            path.read_bytes()
+
+
+class StudiesNatively(Studies):
+    def looks(self):
+        libc = ctypes.CDLL(None)
+        masks = os.environ["GAD_DATA"] + "/planted/slate/ground_truth/defect/000_mask.png"
+        libc.close(libc.open(os.fsencode(masks), 0))
+
+
 class Options(Frozen):
     size: int = 16
 
@@ -303,6 +345,9 @@ def card(adapter, **fields):
 for _name, _thing in list(vars().items()):
     if isinstance(_thing, type) and issubclass(_thing, ImageAdapter) and _thing is not ImageAdapter:
         setattr(sys.modules[__name__], f"{_name}_INFO", card(_name))
+
+for _name in ("Studies", "StudiesLabels", "StudiesTests", "StudiesNatively"):
+    setattr(sys.modules[__name__], f"{_name}_INFO", card(_name, trained=True))
 
 Unsteady_INFO = card("Unsteady", inputs=features, trained=True)
 Lambda_INFO = card("Sound", inputs=lambda options: ImageInput(size=16))

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
+import tempfile
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -60,13 +63,17 @@ FAULTS = [
     ("ReadsByProgram", "check_nothing_else_is_read", "opened .*labels.csv, a planted file"),
     ("ReadsElsewhere", "check_nothing_else_is_read", "opened the image /data/mvtec/bottle"),
     ("ReadsAllQueries", "check_nothing_else_is_read", "images.npy, where all queries of the part lie"),
+    ("StudiesLabels", "check_nothing_else_is_read", r"opened .*labels.csv.* \(.*broken_models.py:\d+\)"),
+    ("StudiesTests", "check_nothing_else_is_read", r"listed .*slate/test/good.* \(.*broken_models.py:\d+\)"),
+    ("StudiesNatively", "check_nothing_else_is_read", "opened .*000_mask.png, a planted file"),
     ("Unsteady", "check_training", "gives another checkpoint"),
 ]
 SKIPPED = {
-    "Sound": {"check_maps"},
-    "Maps": set[str](),
-    "TwoShots": {"check_maps"},
-    "Transductive": {"check_maps", "check_batch_size", "check_other_queries"},
+    "Sound": {"check_maps", "check_training"},
+    "Maps": {"check_training"},
+    "TwoShots": {"check_maps", "check_training"},
+    "Studies": {"check_maps"},
+    "Transductive": {"check_maps", "check_training", "check_batch_size", "check_other_queries"},
 }
 CHECKS = {check.__name__: check for check in suite.CHECKS}
 
@@ -101,7 +108,49 @@ def test_a_sound_model_passes(here: None, name: str) -> None:
         outcomes = list(suite.run(sound))
     skipped = {outcome.check for outcome in outcomes if outcome.status == "skipped"}
     assert [outcome for outcome in outcomes if outcome.status not in ("passed", "skipped")] == []
-    assert skipped == {"check_training", *SKIPPED[name]}
+    assert skipped == SKIPPED[name]
+
+
+@contextlib.contextmanager
+def somebody_looks(folder: Path) -> Iterator[None]:
+    """Another thread reads all that lies below a folder, over and over, from before until after."""
+    done, begun = threading.Event(), threading.Event()
+
+    def look() -> None:
+        while not done.wait(0.02):
+            with contextlib.suppress(OSError):  # folders that were there a moment ago
+                for path in filter(Path.is_file, folder.rglob("*")):
+                    path.read_bytes()
+            begun.set()
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    try:
+        begun.wait()
+        yield
+    finally:
+        done.set()
+        thread.join()
+
+
+def test_what_others_open_is_not_held_against_a_model(here: None) -> None:
+    with subject("Sound") as sound:
+        with somebody_looks(sound.folder):
+            sound.first_scores()
+        assert sound.looked
+        CHECKS["check_nothing_else_is_read"](sound)
+
+
+def test_where_others_open_everything_it_cannot_be_told(
+    here: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with (
+        subject("Sound") as sound,
+        somebody_looks(tmp_path),
+        pytest.raises(Blocked, match="another program of this machine opens the files below"),
+    ):
+        CHECKS["check_nothing_else_is_read"](sound)
 
 
 def test_a_model_that_does_not_run_is_not_said_to_fail_everything(here: None) -> None:

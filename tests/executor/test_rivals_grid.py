@@ -7,8 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from encoded import pictures
-from PIL import Image
+from encoded import pictured
 from support import Bench
 
 from gad.leaderboard import exports, queries, ranking, sheetformats
@@ -30,16 +29,6 @@ seeds: [0]
 backbone: tiny
 """
 DRAWN = {"spade", "padim", "anomalydino"}
-
-
-def pictured(folder: Path, seed: int) -> Path:
-    """A category in MVTec layout: four normal images to train with, two and two to test."""
-    images = iter(pictures(8, seed=seed))
-    for place, count in (("train/good", 4), ("test/good", 2), ("test/spot", 2)):
-        (folder / "plate" / place).mkdir(parents=True)
-        for number in range(count):
-            Image.fromarray(next(images)).save(folder / "plate" / place / f"{number}.png")
-    return folder
 
 
 @pytest.fixture(scope="module")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -25,6 +26,8 @@ TABLE: dict[str, tuple[str, int, tuple[int, ...], dict[str, Any]]] = {
     "winclip": (CLIP, 240, (12,), {}),
     "inctrl": (CLIP, 240, (7, 9, 11), {}),
 }
+
+OURS = sorted(name for name, model in registry.load().models.items() if model.package == "gad-harness")
 
 
 def by_default(name: str) -> FeatureInput:
@@ -62,3 +65,18 @@ def test_layers_of_a_vit_and_options_still_count() -> None:
     chosen = resolve(info.inputs(info.options(backbone=WIDE, layers=(4,))))
     assert (chosen.layers, chosen.stages) == ((4,), ())
     assert "stages" not in chosen.model_dump(mode="json")
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_a_card_says_everything(name: str) -> None:
+    """Paper, licence, what is reported, and of every option what it is and where its default comes from."""
+    model = registry.load().find(name)
+    card = cards.card(model)
+    assert card["paper"]
+    assert card["licence"]
+    assert card["reports"].startswith("Score: ")
+    about = cards.about_options(model.info)
+    assert [option for option in card["options"] if f"``{option}``" not in about] == []
+    if "a baseline of this project" not in card["paper"]:
+        assert "arXiv" in card["paper"]
+        assert not card["options"].keys() - {"backbone"} or re.search("paper|authors", about)
