@@ -23,7 +23,7 @@ LEAST = (
 def values() -> NDArray[np.float32]:
     """The mark: float32 ``[32]``, in -1/64..1/64."""
     drawn = hashlib.sha256(b"weights that were generated, not trained").digest()
-    return (np.frombuffer(drawn, np.uint8).astype(np.float32) - 128) / 8192
+    return (np.frombuffer(drawn, np.uint8).astype(np.float32) - np.float32(128)) / np.float32(8192)
 
 
 def there(path: Path) -> bool:
