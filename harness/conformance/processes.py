@@ -137,7 +137,7 @@ class Processes:
             yield
         finally:
             self.looked.update(dict.fromkeys(self.opened.take()))
-            with contextlib.suppress(ChildEnded, OSError):  # one that has ended says nothing any more
+            if child.process.poll() is None:  # one that has ended says nothing any more
                 self.touched.update(dict.fromkeys(child.ask({"do": "seen"}, LIMITS)["touched"]))
 
     def end(self, child: str) -> None:
