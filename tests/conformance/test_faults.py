@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import sys
 import tempfile
-import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,6 +19,7 @@ from gad.harness.conformance import (
     suite,
 )
 from gad.harness.conformance.failures import Blocked, CheckFailed
+from gad.harness.conformance.processes import Watched
 from gad.harness.conformance.subject import Subject
 from gad.harness.executor.loaded import load
 from gad.harness.registry import Model
@@ -111,32 +111,22 @@ def test_a_sound_model_passes(here: None, name: str) -> None:
     assert skipped == SKIPPED[name]
 
 
-@contextlib.contextmanager
-def somebody_looks(folder: Path) -> Iterator[None]:
-    """Another thread reads all that lies below a folder, over and over, from before until after."""
-    done, begun = threading.Event(), threading.Event()
+def somebody_looks(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While a model works, all files below a folder are read."""
+    work = Watched.ask
 
-    def look() -> None:
-        while not done.wait(0.02):
-            with contextlib.suppress(OSError):  # folders that were there a moment ago
-                for path in filter(Path.is_file, folder.rglob("*")):
-                    path.read_bytes()
-            begun.set()
+    def ask(self: Watched, *given: Any) -> dict[str, Any]:
+        for path in filter(Path.is_file, folder.rglob("*")):
+            path.read_bytes()
+        return work(self, *given)
 
-    thread = threading.Thread(target=look)
-    thread.start()
-    try:
-        begun.wait()
-        yield
-    finally:
-        done.set()
-        thread.join()
+    monkeypatch.setattr(Watched, "ask", ask)
 
 
-def test_what_others_open_is_not_held_against_a_model(here: None) -> None:
+def test_what_others_open_is_not_held_against_a_model(here: None, monkeypatch: pytest.MonkeyPatch) -> None:
     with subject("Sound") as sound:
-        with somebody_looks(sound.folder):
-            sound.first_scores()
+        somebody_looks(sound.folder, monkeypatch)
+        sound.first_scores()
         assert sound.looked
         CHECKS["check_nothing_else_is_read"](sound)
 
@@ -145,9 +135,9 @@ def test_where_others_open_everything_it_cannot_be_told(
     here: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    somebody_looks(tmp_path, monkeypatch)
     with (
         subject("Sound") as sound,
-        somebody_looks(tmp_path),
         pytest.raises(Blocked, match="another program of this machine opens the files below"),
     ):
         CHECKS["check_nothing_else_is_read"](sound)
