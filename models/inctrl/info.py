@@ -75,6 +75,11 @@ def zero_shot(options: Options) -> bool:
     return options.components == "T"
 
 
+def steps(options: Options, shots: int, categories: int, images: int) -> int:
+    """Of a training."""
+    return options.epochs * options.steps
+
+
 INFO = ModelInfo(
     name="inctrl",
     title="InCTRL",
@@ -89,7 +94,7 @@ INFO = ModelInfo(
     trained=True,
     trial=Trial(
         options=({"epochs": 1, "steps": 1}, {"epochs": 1, "steps": 6}),
-        steps=lambda options, shots, categories, images: options.epochs * options.steps,
+        steps=steps,
     ),
     importer="gad.models.inctrl.given:read_given",
     exporter="gad.models.inctrl.given:write_released",

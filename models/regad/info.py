@@ -53,6 +53,11 @@ def _require_resnet(backbone: str) -> None:
     describe(backbone)
 
 
+def steps(options: Options, shots: int, categories: int, images: int) -> int:
+    """Of a training. Every image is a query once an epoch, and that is what costs; batches only put them together."""
+    return options.epochs * images
+
+
 INFO = ModelInfo(
     name="regad",
     title="RegAD",
@@ -68,8 +73,7 @@ INFO = ModelInfo(
     one_training=True,
     trial=Trial(
         options=({"epochs": 1}, {"epochs": 2}),
-        # Every image is a query once an epoch, and that is what costs; batches only put them together.
-        steps=lambda options, shots, categories, images: options.epochs * images,
+        steps=steps,
         images=8,
     ),
     shares=("gad.models.feature_maps", "gad.models.backbones.timm_models"),
