@@ -91,7 +91,8 @@ def make(results: pd.DataFrame, costs: pd.DataFrame, view: View) -> Board:
         for r in rows.itertuples()
     ]
     board.columns = _columns(columns, view.extras)
-    _fill(board, ranked, columns, standing, costcells.by_method(costs, view.shots))
+    spent = costcells.by_method(costs, view.shots) if "cost" in view.extras else {}
+    _fill(board, ranked, columns, standing, spent)
     if view.cited:
         citations.cite(board, set(ranked.loc[ranked["generated"], "method_key"]))
     return board

@@ -11,6 +11,7 @@ from gad.leaderboard import ranking, significance, standings
 from gad.leaderboard.ranking import METRICS
 from gad.leaderboard.sheet import Figure, Sheet, Value
 
+P_VALUES = ("p (Wilcoxon)", "p (Holm)")
 BY = {"dataset": "dataset", "category": "category", "seed": "seed of the prompts"}
 Spell = Callable[[str], str]
 
@@ -116,13 +117,20 @@ def tests(
     average = significance.ranks(full, METRICS[metric].higher_is_better).mean(axis=1)
     omnibus = significance.friedman(full)
     groups = significance.cliques(average, pairs)
+    tested = bool(pairs["p"].notna().any())
     lines: list[list[Value]] = [
-        [spell(p.a), spell(p.b), Figure(p.difference, n=p.n, signed=True), p.n, *map(_p, (p.p, p.holm))]
+        [
+            spell(p.a),
+            spell(p.b),
+            Figure(p.difference, signed=True),
+            p.n,
+            *map(_p, (p.p, p.holm) if tested else ()),
+        ]
         for p in pairs.itertuples()
     ]
     table = Sheet(
         "Tests over datasets",
-        ["method", "against", "mean difference", "datasets", "p (Wilcoxon)", "p (Holm)"],
+        ["method", "against", "mean difference", "datasets", *(P_VALUES if tested else ())],
         lines,
         f"{words(full.shape[1], omnibus, groups, spell)} {left}".strip(),
     )

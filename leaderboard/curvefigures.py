@@ -10,7 +10,8 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from gad.leaderboard import curves
-from gad.leaderboard.figures import COLOURS, Style, base_layout
+from gad.leaderboard.drawing import axis, base_layout, figure
+from gad.leaderboard.figures import COLOURS, Style
 from gad.leaderboard.text import plotly_text
 
 NORMAL, ANOMALOUS = COLOURS[5], COLOURS[1]
@@ -62,10 +63,10 @@ def _line(x: list[float], y: list[float], name: str, look: Style) -> dict[str, A
 def _figure(traces: list[dict[str, Any]], x: str, y: str) -> go.Figure:
     layout = {
         **base_layout(HEIGHT),
-        "xaxis": {"title": x, "range": [-0.01, 1.01], "zeroline": False},
-        "yaxis": {"title": y, "range": [-0.01, 1.02], "zeroline": False},
+        "xaxis": axis(x, range=[-0.01, 1.01], showgrid=False),
+        "yaxis": axis(y, range=[-0.01, 1.02]),
     }
-    return go.Figure({"data": traces, "layout": layout})
+    return figure(traces, layout)
 
 
 def histogram(scores: pd.DataFrame) -> go.Figure:
@@ -91,9 +92,9 @@ def histogram(scores: pd.DataFrame) -> go.Figure:
         **base_layout(HEIGHT),
         "barmode": "overlay",
         "bargap": 0.02,
-        "xaxis": {"title": "score", "zeroline": False},
-        "yaxis": {"title": "share of the class", "tickformat": ".0%"},
+        "xaxis": axis("score", showgrid=False),
+        "yaxis": axis("share of the class", tickformat=".0%"),
         "showlegend": True,
         "legend": {"orientation": "h", "y": 1.12, "x": 0},
     }
-    return go.Figure({"data": traces, "layout": layout})
+    return figure(traces, layout)

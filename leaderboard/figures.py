@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +10,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from gad.harness.nouns import spelled_shots
+from gad.leaderboard.drawing import axis, base_layout, figure
 from gad.leaderboard.ranking import METRICS, ROW
 from gad.leaderboard.text import plotly_text
 
@@ -17,7 +19,7 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8
 # Plotly's and CSS's name of each line style: the palette starts over with the next one.
 LINES = (("solid", "solid"), ("dash", "dashed"), ("dot", "dotted"), ("dashdot", "double"))
 BAND_OPACITY = 0.13
-HEIGHT = 215
+PANEL_MARGIN = {"l": 38, "r": 8, "t": 6, "b": 42}
 RowKey = tuple[str, str, str]
 
 
@@ -50,9 +52,21 @@ def shared_range(results: pd.DataFrame, metric: str) -> tuple[float, float]:
     return float(low - margin), float(high + margin)
 
 
+Points = dict[RowKey, list[dict[str, Any]]]
+
+
+def by_panel(results: pd.DataFrame) -> dict[tuple[str, str], Points]:
+    """Lines of results by (dataset, column key) and method, by K; plain, for pages draw hundreds."""
+    found: dict[tuple[str, str], Points] = {}
+    for line in results.sort_values("shots", kind="stable").to_dict("records"):
+        panel = found.setdefault((line["dataset"], line["column_key"]), {})
+        panel.setdefault(tuple(line[name] for name in ROW), []).append(line)
+    return found
+
+
 def k_curves(
-    results: pd.DataFrame,
-    rows: pd.DataFrame,
+    points: Points,
+    called: dict[RowKey, str],
     looks: dict[RowKey, Style],
     *,
     metric: str,
@@ -61,23 +75,28 @@ def k_curves(
 ) -> go.Figure:
     """The panel of one dataset: a line for each method, with a band of ± one standard deviation.
 
-    ``results`` holds the lines of one (dataset, column key). ``shots`` (the ticks) and ``limits`` (of y)
-    are those of all panels.
+    ``points`` are of one panel (:func:`by_panel`), each with a mean; ``called`` as from :func:`names`. ``shots``
+    (the ticks) and ``limits`` (of y) are those of all panels.
     """
-    called, places = names(rows), _places(shots)
-    points: dict[RowKey, list[dict[str, Any]]] = {}  # plain: pages draw hundreds of lines
-    for line in results.sort_values("shots", kind="stable").to_dict("records"):
-        if pd.notna(line[f"{metric}_mean"]):
-            line["shots"] = places[line["shots"]]
-            points.setdefault(tuple(line[name] for name in ROW), []).append(line)
-    traces = [t for key, own in points.items() for t in _method(own, called[key], looks[key], metric)]
-    return go.Figure({"data": traces, "layout": _layout(places, limits)})
+    places = _places(shots)
+    traces = []
+    for key, own in points.items():
+        placed = [{**point, "shots": places[point["shots"]]} for point in own]
+        traces += _method(placed, called[key], looks[key], metric)
+    return figure(traces, _layout(places, limits))
 
 
 def _places(shots: list[int]) -> dict[int, float]:
     """Where each K is on the axis, which is logarithmic and has no 0: that stands one step before the rest."""
     least = min((k for k in shots if k), default=1)
     return {k: k or least / 2 for k in shots}
+
+
+def _ends(places: dict[int, float]) -> list[float]:
+    """The range of the axis, as the logarithms that Plotly wants, with room for marks at its ends."""
+    low, high = math.log10(min(places.values())), math.log10(max(places.values()))
+    room = 0.08 * (high - low) or 0.1
+    return [low - room, high + room]
 
 
 def _method(points: list[dict[str, Any]], name: str, look: Style, metric: str) -> list[dict[str, Any]]:
@@ -132,10 +151,11 @@ def _layout(places: dict[int, float], limits: tuple[float, float]) -> dict[str, 
     texts = [spelled_shots(k).replace(" ", "<br>") for k in places]
     ticks = {"tickmode": "array", "tickvals": list(places.values()), "ticktext": texts}
     return {
-        "xaxis": {"type": "log", "title": {"text": "K", "standoff": 4}, "showgrid": False, **ticks},
-        "yaxis": {"tickformat": ".2f", "nticks": 5, "zeroline": False, "range": limits},
-        "hovermode": "x unified",
         **base_layout(),
+        "margin": PANEL_MARGIN,
+        "xaxis": axis("K", type="log", range=_ends(places), showgrid=False, **ticks),
+        "yaxis": axis(tickformat=".2f", nticks=5, range=limits),
+        "hovermode": "x unified",
     }
 
 
@@ -178,27 +198,10 @@ def rank_dots(standing: pd.DataFrame, rows: pd.DataFrame) -> go.Figure:
     among = int(standing["among"].iloc[0])
     layout = {
         **base_layout(height=70 + 30 * len(keys)),
-        "xaxis": {
-            "range": [among + 0.3, 0.7],
-            "dtick": max(1, among // 8),
-            "zeroline": False,
-            "title": "average rank",
-        },
-        "yaxis": {"automargin": True, "type": "category"},
+        "xaxis": axis("average rank", range=[among + 0.3, 0.7], dtick=max(1, among // 8), showgrid=False),
+        "yaxis": axis(automargin=True, type="category"),
     }
-    return go.Figure({"data": [marks], "layout": layout})
-
-
-def base_layout(height: int = HEIGHT) -> dict[str, Any]:
-    """What all figures share: no background of their own, so that they follow the page, light or dark."""
-    return {
-        "height": height,
-        "margin": {"l": 4, "r": 10, "t": 6, "b": 4},
-        "showlegend": False,
-        "dragmode": False,
-        "paper_bgcolor": "rgba(0, 0, 0, 0)",
-        "plot_bgcolor": "rgba(0, 0, 0, 0)",
-    }
+    return figure([marks], layout)
 
 
 def label(metric: str) -> str:
@@ -214,10 +217,8 @@ def learning_curve(losses: list[float], smoothed: list[float]) -> go.Figure:
         {"x": steps, "y": losses, "mode": "lines", "line": {"color": COLOURS[0], "width": 1}, "opacity": 0.3},
         {"x": steps, "y": smoothed, "mode": "lines", "line": {"color": COLOURS[0], "width": 2.2}},
     ]
-    layout = {**base_layout(), "xaxis": {"title": "step", "showgrid": False}, "yaxis": {"title": "loss"}}
-    return go.Figure(
-        {"data": [{**t, "hovertemplate": "%{y:.4f}<extra></extra>"} for t in traces], "layout": layout}
-    )
+    layout = {**base_layout(), "xaxis": axis("step", showgrid=False), "yaxis": axis("loss")}
+    return figure([{**trace, "hovertemplate": "%{y:.4f}<extra></extra>"} for trace in traces], layout)
 
 
 def heat_map(differences: pd.DataFrame) -> go.Figure:
@@ -239,7 +240,8 @@ def heat_map(differences: pd.DataFrame) -> go.Figure:
     }
     layout = {
         **base_layout(80 + 38 * len(differences)),
-        "xaxis": {"side": "top", "type": "category", "showgrid": False, "automargin": True},
-        "yaxis": {"autorange": "reversed", "type": "category", "showgrid": False, "automargin": True},
+        "margin": {"l": 4, "r": 4, "t": 4, "b": 4},
+        "xaxis": axis(side="top", type="category", showgrid=False, automargin=True),
+        "yaxis": axis(autorange="reversed", type="category", showgrid=False, automargin=True),
     }
-    return go.Figure({"data": [trace], "layout": layout})
+    return figure([trace], layout)

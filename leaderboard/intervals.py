@@ -9,7 +9,7 @@ import pandas as pd
 
 from gad.leaderboard import bootstrap, details
 from gad.leaderboard.methods import Methods
-from gad.leaderboard.sheet import Figure, Sheet, Value
+from gad.leaderboard.sheet import MINUS, Figure, Sheet, Value
 
 MOST_SCORES = 500_000  # for a thousand draws; above it there are fewer
 FEWER_DRAWS = 200
@@ -55,7 +55,8 @@ def draw(results: Path, found: pd.DataFrame, draws: int) -> dict[str, bootstrap.
         if len({arrays[part][2] for part in parts.to_numpy().ravel()}) > 1:
             continue  # other images under one column key: nothing to pair
         scores: bootstrap.Floats = np.stack([[arrays[part][1] for part in line] for line in parts.to_numpy()])
-        categories.append((arrays[parts.iloc[0, 0]][0], scores))
+        labels, _, images = arrays[parts.iloc[0, 0]]
+        categories.append(bootstrap.Category(labels, scores, images))
     drawn = bootstrap.mean_draws(categories, draws)
     return {} if drawn is None else dict(zip(keys, drawn, strict=True))
 
@@ -85,13 +86,13 @@ def sheet(
     columns = ["method", "AUROC", "95 % interval", "− reference", "its 95 % interval", "told apart"]
     draws = len(next(iter(drawn.values()), []))
     note = (
-        f"{draws} draws of the test images, normal and anomalous apart, the same for all methods and seeds; mean over "
-        f"categories and seeds. {count(found):,} scores. It tells how far the choice of test images moves a number, "
-        f"not how far another dataset would. {left}"
+        f"{draws} draws of the test images, normal and anomalous apart, the same for all methods and seeds, and for "
+        f"categories of the same images (one-vs-all); mean over categories and seeds. {count(found):,} scores. It "
+        f"tells how far the choice of test images moves a number, not how far another dataset would. {left}"
     )
     return Sheet(title, columns, table, note.strip())
 
 
 def _interval(draws: bootstrap.Floats, sign: str) -> str:
     low, high = bootstrap.interval(draws)
-    return f"{low:{sign}.3f} to {high:{sign}.3f}"
+    return f"{low:{sign}.3f} to {high:{sign}.3f}".replace("-", MINUS)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+from typing import Any
 
 import pandas as pd
 
@@ -12,6 +14,7 @@ from gad.leaderboard.perframe import per_frame
 from gad.leaderboard.ranking import METRICS, ROW
 from gad.leaderboard.sheet import Figure, Sheet, Value
 
+Line = dict[str, Any]
 TABLE_3 = "components and residual"
 FULL = "T + P + I"
 
@@ -64,39 +67,43 @@ def variants(results: pd.DataFrame, axis: str) -> pd.DataFrame:
 
 def sheet(cells: pd.DataFrame, averages: pd.DataFrame, reference: str, shots: int, metric: str) -> Sheet:
     """Variants by domains and datasets; under each mean its difference to ``reference``'s."""
-    columns = [(d, averages[averages["domain"] == d]) for d in dict.fromkeys(averages["domain"])]
-    datasets = [(d, cells[cells["dataset"] == d]) for d in dict.fromkeys(cells["dataset"])]
+    columns = {**_by(averages, "domain"), **_by(cells, "dataset")}
     lines: list[list[Value]] = []
     for variant, label in ablation.labels(cells).items():
         line: list[Value] = [label]
-        for _, own in columns:
-            line += _pair(own, variant, reference, "n", "of")
-        for _, own in datasets:
-            line += _pair(own, variant, reference, "n", "planned")
+        for own in columns.values():
+            line += _pair(own.get(variant), own.get(reference))
         lines.append(line)
-    names = [n for domain, _ in columns for n in (f"{domain} (mean)", "Δ")]
-    names += [n for dataset, _ in datasets for n in (dataset, "Δ")]
+    names = [n for kind, name in columns for n in (f"{name} (mean)" if kind == "domain" else name, "Δ")]
     title = f"{METRICS[metric].label} at K = {spelled_shots(shots)}"
     note = f"Δ: difference to {reference}. Domain means are over complete datasets only."
     return Sheet(title, ["variant", *names], lines, note)
 
 
-def _pair(own: pd.DataFrame, variant: str, reference: str, n: str, planned: str) -> list[Value]:
-    at = {line.variant: line for line in own.itertuples()}
-    line, base = at.get(variant), at.get(reference)
+def _by(frame: pd.DataFrame, name: str) -> dict[tuple[str, str], dict[str, Line]]:
+    """Lines of each dataset or domain (``name``) by variant; plain, for pages walk over hundreds."""
+    found: dict[tuple[str, str], dict[str, Line]] = {}
+    for line in frame.to_dict("records"):
+        found.setdefault((name, line[name]), {})[line["variant"]] = line
+    return found
+
+
+def _pair(line: Line | None, base: Line | None) -> list[Value]:
+    """A variant's figure, and its difference to the reference's, which has none to itself."""
     if line is None:
         return [None, None]
-    std = getattr(line, "std", float("nan"))
-    place = int(line.rank) if pd.notna(line.rank) and line.rank <= 2 else 0
+    std, rank = line.get("std", math.nan), line["rank"]
     figure = Figure(
-        None if pd.isna(line.mean) else float(line.mean),
+        None if pd.isna(line["mean"]) else float(line["mean"]),
         None if pd.isna(std) else float(std),
-        int(getattr(line, n)),
-        int(getattr(line, planned)),
-        place,
+        int(line["n"]),
+        int(line["of"] if "of" in line else line["planned"]),
+        int(rank) if pd.notna(rank) and rank <= 2 else 0,
     )
-    known = base is not None and variant != reference and line.complete and base.complete
-    return [figure, Figure(float(line.mean - base.mean), signed=True) if known and base is not None else None]
+    known = base is not None and line is not base and line["complete"] and base["complete"]
+    if base is None or not known:
+        return [figure, None]
+    return [figure, Figure(float(line["mean"] - base["mean"]), signed=True)]
 
 
 def matrix(cells: pd.DataFrame, reference: str) -> pd.DataFrame:

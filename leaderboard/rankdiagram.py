@@ -7,7 +7,8 @@ from typing import Any
 import pandas as pd
 import plotly.graph_objects as go
 
-from gad.leaderboard.figures import Style, base_layout
+from gad.leaderboard.drawing import base_layout, figure
+from gad.leaderboard.figures import Style
 from gad.leaderboard.text import plotly_text
 
 BAR = "#8A8A8A"
@@ -62,6 +63,7 @@ def diagram(
         )
     layout = {
         **base_layout(height=70 + 34 * (half + 1)),
+        "margin": {"l": 4, "r": 4, "t": 26, "b": 4},
         "annotations": notes,
         "xaxis": {
             "range": [1 - beside, len(keys) + beside],
@@ -72,4 +74,4 @@ def diagram(
         },
         "yaxis": {"range": [-half - 0.9, 0.2], "visible": False},
     }
-    return go.Figure({"data": traces, "layout": layout})
+    return figure(traces, layout)

@@ -32,6 +32,10 @@ IDLE = "[data-testid=stApp][data-test-script-state=notRunning]"
 DRAWN = """() => !document.querySelector('[data-testid=stSkeleton]')
   && document.querySelectorAll('[data-testid=stPlotlyChart]').length
   == document.querySelectorAll('.js-plotly-plot > .plot-container').length"""
+NOT_SHOWN = (
+    "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 100 100'%3E%3Ctext x='50' y='53' "
+    "text-anchor='middle' font-family='sans-serif' font-size='9' fill='%23888'%3Enot shown here%3C/text%3E%3C/svg%3E"
+)
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 
 
@@ -57,8 +61,19 @@ def browser() -> Iterator[Browser]:
         found.close()
 
 
-def shoot(opened: Browser, address: str, *, width: int = 1280, dark: bool = False, scale: int = 2) -> bytes:
-    """A PNG of the whole page, as high as it is; ``scale`` pixels for each of CSS's."""
+def shoot(
+    opened: Browser,
+    address: str,
+    *,
+    width: int = 1280,
+    dark: bool = False,
+    scale: int = 2,
+    images: bool = True,
+) -> bytes:
+    """A PNG of the whole page, as high as it is; ``scale`` pixels for each of CSS's.
+
+    Without ``images`` a word stands in place of each of the dataset's.
+    """
     page = opened.new_page(
         viewport={"width": width, "height": 900},
         color_scheme="dark" if dark else "light",
@@ -66,6 +81,8 @@ def shoot(opened: Browser, address: str, *, width: int = 1280, dark: bool = Fals
     )
     page.set_default_timeout(120_000)  # for busy machines
     page.goto(address)
+    if not images:
+        page.add_style_tag(content=f'.gad-gallery img {{ content: url("{NOT_SHOWN}"); }}')
     _settle(page)
     png = page.screenshot()
     page.close()

@@ -1,7 +1,7 @@
 """Pictures of every page for the documentation: light, dark, and as on a phone.
 
 python -m gad.leaderboard.screenshots --results FOLDER [--data D --cache C] --out docs/pages [--page NAME]
-       [--look light] [--prefix demo-]
+       [--look light] [--prefix demo-] [--no-images]
 
 PNGs of few colours and of limited height, so that all of them together stay small.
 """
@@ -27,8 +27,10 @@ HIGHEST = {"light": 2100, "dark": 1100, "phone": 1100}  # pixels; what is below 
 COLOURS = 160
 
 
-def take(folders: Folders, out: Path, pages: list[str], looks: list[str], prefix: str = "") -> Iterator[Path]:
-    """Take the pictures, one after the other: ``out/PREFIXPAGE-LOOK.png``."""
+def take(
+    folders: Folders, out: Path, pages: list[str], looks: list[str], prefix: str = "", images: bool = True
+) -> Iterator[Path]:
+    """Take the pictures, one after the other: ``out/PREFIXPAGE-LOOK.png``. ``images``: show the dataset's."""
     out.mkdir(parents=True, exist_ok=True)
     queries = {"dataset": _with_maps(folders.results)}
     with running(folders) as (address, _), screenshot.browser() as opened:
@@ -37,7 +39,7 @@ def take(folders: Folders, out: Path, pages: list[str], looks: list[str], prefix
                 place = f"{address}/{'' if page == DEFAULT else page}?{queries.get(page, '')}"
                 path = out / f"{prefix}{page}-{look}.png"
                 width, dark = LOOKS[look]
-                png = screenshot.shoot(opened, place, width=width, dark=dark, scale=1)
+                png = screenshot.shoot(opened, place, width=width, dark=dark, scale=1, images=images)
                 path.write_bytes(small(png, HIGHEST[look]))
                 yield path
 
@@ -75,12 +77,14 @@ def main() -> int:
     parser.add_argument("--page", choices=PAGES, action="append")
     parser.add_argument("--look", choices=LOOKS, action="append")
     parser.add_argument("--prefix", default="", help="of the files' names")
+    parser.add_argument(
+        "--no-images", action="store_true", help="for datasets whose terms do not let them be shown"
+    )
     given = parser.parse_args()
     folders = Folders(given.results, given.data, given.cache)
+    pages, looks = given.page or list(PAGES), given.look or list(LOOKS)
     try:
-        for path in take(
-            folders, given.out, given.page or list(PAGES), given.look or list(LOOKS), given.prefix
-        ):
+        for path in take(folders, given.out, pages, looks, given.prefix, not given.no_images):
             print(f"{path} {path.stat().st_size // 1024} KB", flush=True)
     except HarnessError as error:
         print(f"error: {error}", file=sys.stderr)

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 
 from gad.leaderboard.text import visible
 
+MINUS = "\N{MINUS SIGN}"  # as wide as a plus; a hyphen is not
+
 
 @dataclass(frozen=True)
 class Figure:
@@ -35,10 +37,10 @@ class Figure:
         """``0.940 ± 0.015``, or nothing for no value; what is missing is said."""
         if self.mean is None:
             return "" if self.complete else f"({self.n or 0} of {self.planned})"
-        sign = "+" if self.signed else ""
+        mean = f"{self.mean:{'+' if self.signed else ''}.{self.digits}f}".replace("-", MINUS)
         spread = "" if self.std is None else f" {plus_minus} {self.std:.{self.digits}f}"
         missing = "" if self.complete else f" ({self.n} of {self.planned})"
-        return f"{self.mean:{sign}.{self.digits}f}{spread}{missing}"
+        return f"{mean}{spread}{missing}"
 
 
 Value = str | int | float | Figure | None
@@ -70,8 +72,8 @@ class Sheet:
 def spell(value: Value) -> str:
     """A value as a reader sees it.
 
-    >>> [spell(v) for v in (0.12345, 3, "a", None, Figure(0.5, 0.01, 3))]
-    ['0.1235', '3', 'a', '', '0.500 ± 0.010']
+    >>> [spell(v) for v in (0.12345, 3, "a", None, Figure(0.5, 0.01, 3), Figure(-0.5, signed=True))]
+    ['0.1235', '3', 'a', '', '0.500 ± 0.010', '−0.500']
     """
     if value is None:
         return ""

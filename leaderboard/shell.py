@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -97,7 +98,7 @@ def downloads(sheet: Sheet, name: str) -> None:
             make, ending, mime = FORMATS[kind]
             st.download_button(
                 label,
-                make(sheet).encode(),
+                partial(_bytes, make, sheet),  # made when somebody asks for it
                 file_name=f"{stem(name)}.{ending}",
                 mime=mime,
                 key=f"download {name} {kind}",
@@ -106,7 +107,11 @@ def downloads(sheet: Sheet, name: str) -> None:
             )
 
 
+def _bytes(make: Callable[[Sheet], str], sheet: Sheet) -> bytes:
+    return make(sheet).encode()
+
+
 def chart(figure: Any, key: str, alt: str, place: Any = None) -> None:
     """A figure that can be saved as SVG from its corner."""
     options = {**CHART, "toImageButtonOptions": {"format": "svg", "filename": stem(key)}}
-    (place or st).plotly_chart(figure, key=key, config=options, alt=alt)
+    (place or st).plotly_chart(figure, key=key, config=options, alt=alt, theme=None)

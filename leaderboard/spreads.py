@@ -1,7 +1,7 @@
 """Means against K with their two sources of variance told apart. Pure: frames in, frames out.
 
 Prompts are drawn by a job's seed, training by its training seed. A band over one is the standard deviation
-of means over the other, so that neither hides in the other's.
+of means over the other, so that neither hides in the other's. Results are recorded with the former.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 
 from gad.harness.nouns import spelled_shots
+from gad.leaderboard.perframe import per_frame
 from gad.leaderboard.ranking import COLUMN, METRICS, ROW
 from gad.leaderboard.sheet import Figure, Sheet, Value
 
@@ -22,26 +23,34 @@ CELL = [*ROW, *COLUMN, "shots"]
 def bands(results: pd.DataFrame, jobs: pd.DataFrame, metric: str, over: str) -> pd.DataFrame:
     """``results`` with the std of ``metric`` over prompt seeds or over training seeds, and how many in ``n_over``.
 
-    The mean is over all jobs that are done. A method that is not trained has no training seeds, and no band
+    That over prompt seeds is the results' own. A method that is not trained has no training seeds, and no band
     over them.
 
     >>> cell = {"model": "m", "options": "{}", "method_key": "x", "dataset": "d", "column_key": "c", "shots": 2}
     >>> jobs = pd.DataFrame([{**cell, "status": "done", "seed": s, "training_seed": t, "auroc": v}
     ...     for s, t, v in [(0, 8, 0.5), (0, 9, 0.7), (1, 8, 0.7), (1, 9, 0.9)]])
-    >>> results = pd.DataFrame([{**cell, "auroc_mean": 0.7, "auroc_std": 0.163}])
+    >>> results = pd.DataFrame([{**cell, "auroc_mean": 0.7, "auroc_std": 0.1414, "n_seeds": 2}])
     >>> found = bands(results, jobs, "auroc", "training").iloc[0]
     >>> float(found["auroc_std"].round(4)), int(found["n_over"])
     (0.1414, 2)
     """
-    done = jobs[(jobs["status"] == "done") & jobs[metric].notna()]
-    axis = "seed" if over == "prompts" else "training_seed"
-    # Missing training seeds would be dropped as keys: exactly the methods that have none.
-    means = done.groupby([*CELL, axis], dropna=True)[metric].mean()
-    spread = means.groupby(level=CELL).agg(["std", "count"]).rename(columns={"count": "n_over"})
-    found = results.drop(columns=[f"{metric}_std"]).merge(
-        spread.rename(columns={"std": f"{metric}_std"}).reset_index(), on=CELL, how="left"
-    )
+    if over == "prompts":
+        return results.assign(n_over=results["n_seeds"])
+    spread = over_training(jobs)[[*CELL, metric, f"{metric} n"]]
+    spread = spread.rename(columns={metric: f"{metric}_std", f"{metric} n": "n_over"})
+    found = results.drop(columns=[f"{metric}_std"]).merge(spread, on=CELL, how="left")
     return found.assign(n_over=found["n_over"].fillna(0).astype(int))
+
+
+@per_frame
+def over_training(jobs: pd.DataFrame) -> pd.DataFrame:
+    """For each cell and metric the std over training seeds of means over prompt seeds, and of how many (`` n``)."""
+    metrics = [name for name in METRICS if name in jobs]
+    # A method that is not trained has no training seed, and groupby drops what has none.
+    done = jobs[(jobs["status"] == "done") & jobs["training_seed"].notna()]
+    means = done.groupby([*CELL, "training_seed"])[metrics].mean()
+    by_cell = means.groupby(level=CELL)
+    return by_cell.std().join(by_cell.count().add_suffix(" n")).reset_index()
 
 
 def sheet(

@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 from gad.harness.nouns import spelled_shots
 from gad.leaderboard.board import Board, Cell, Column, Row
 from gad.leaderboard.ranking import METRICS
+from gad.leaderboard.sheet import Figure
 from gad.leaderboard.text import escape
 
 DIRECTIONS = {True: "higher is better", False: "lower is better"}
@@ -17,7 +18,8 @@ def table(board: Board) -> str:
     """The results table of a board. Cells of datasets lead to what they are made of."""
     label = f"{METRICS[board.metric].label} at K = {spelled_shots(board.shots)}"
     firsts = _firsts(board.columns)
-    body = "".join(_row(board, i, row, firsts) for i, row in enumerate(board.rows))
+    addresses = [_address(dataset=c.name, column=c.column_key) for c in board.columns]
+    body = "".join(_row(board, i, row, firsts, addresses) for i, row in enumerate(board.rows))
     return (
         f'<div class="gad"><div class="gad-scroll" role="region" tabindex="0" aria-label="{label}">'
         f'<table class="gad-table gad-main"><thead>{_head(board.columns, firsts)}</thead>'
@@ -59,18 +61,26 @@ def _groups(columns: list[Column]) -> str:
     return f"<tr><th></th>{''.join(spans)}</tr>"
 
 
-def _row(board: Board, i: int, row: Row, firsts: set[int]) -> str:
+def _row(board: Board, i: int, row: Row, firsts: set[int], addresses: list[str]) -> str:
     model, options, key = row.key
     title = f"{escape(model)}&#10;options {escape(options)}&#10;method key {escape(key)}" if key else ""
     head = f"{_name(row.name)}{_sub(row.detail)}{_sub(row.note, 'old')}"
+    asked = _address(method=key, k=board.shots, metric=board.metric)
     cells = "".join(
-        _cell(board, row, column, board.cells.get((i, j)), "first-of-group" if j in firsts else "")
-        for j, column in enumerate(board.columns)
+        _cell(
+            board,
+            row,
+            column,
+            board.cells.get((i, j)),
+            "first-of-group" if j in firsts else "",
+            f"{address}&{asked}",
+        )
+        for j, (column, address) in enumerate(zip(board.columns, addresses, strict=True))
     )
     return f'<tr class="{row.kind}"><th scope="row" title="{title}">{head}</th>{cells}</tr>'
 
 
-def _cell(board: Board, row: Row, column: Column, cell: Cell | None, first: str) -> str:
+def _cell(board: Board, row: Row, column: Column, cell: Cell | None, first: str, asked: str) -> str:
     if cell is None:
         why = "no run asked for this" if row.kind == "measured" and column.kind == "dataset" else "no figure"
         mark = "·" if row.kind == "measured" else ""
@@ -80,13 +90,12 @@ def _cell(board: Board, row: Row, column: Column, cell: Cell | None, first: str)
     style = _class(first, column.kind, place, "" if figure.complete else "incomplete")
     inner = f'<span class="mean">{_mean(cell)}</span>{_spread(cell)}{_versus(cell)}{_badges(column, cell)}'
     if row.kind == "measured" and column.kind == "dataset":
-        inner = f'<a href="{escape(_address(board, row, column))}" target="_self">{inner}</a>'
+        inner = f'<a href="dataset?{escape(asked)}" target="_self">{inner}</a>'
     return f'<td{style}{_data(board, row, column, cell)} title="{_title(row, column, cell)}">{inner}</td>'
 
 
-def _address(board: Board, row: Row, column: Column) -> str:
-    fields = {"dataset": column.name, "column": column.column_key, "method": row.key[2], "k": board.shots}
-    return f"dataset?{urlencode({**fields, 'metric': board.metric}, errors='replace')}"
+def _address(**fields: object) -> str:
+    return urlencode(fields, errors="replace")
 
 
 def _data(board: Board, row: Row, column: Column, cell: Cell) -> str:
@@ -118,7 +127,7 @@ def _versus(cell: Cell) -> str:
     if cell.versus is None:
         return ""
     style = {True: "beyond", False: "within", None: "within"}[cell.beyond]
-    return f'<span class="versus {style}">{cell.versus:+.3f}{" !" if cell.beyond else ""}</span>'
+    return f'<span class="versus {style}">{Figure(cell.versus, signed=True).text()}{" !" if cell.beyond else ""}</span>'
 
 
 def _title(row: Row, column: Column, cell: Cell) -> str:

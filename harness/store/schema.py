@@ -167,6 +167,39 @@ _COSTS_BY_OWN_IMAGES = "DROP VIEW dataset_costs; DROP VIEW part_costs;" + _PART_
     "@IMAGES@", "p.n_normal + p.n_anomalous"
 )
 
+# Prompts are drawn by a job's seed, training by its training seed. Trainings on the same prompts are no further
+# draws of these: a cell's value at one seed is their mean, and its spread and `n_seeds` are over seeds.
+_BY_SEED = """
+DROP VIEW dataset_results;
+CREATE VIEW dataset_results AS
+WITH latest AS (
+    SELECT method_key, column_key, dataset, shots, max(last_run) AS run FROM jobs GROUP BY ALL),
+wanted AS (
+    SELECT r.* FROM job_results r JOIN latest l USING (method_key, column_key, dataset, shots)
+    WHERE r.status IN ('done', 'failed') OR r.last_run = l.run),
+seeds AS (
+    SELECT model, options, dataset, protocol, shots, method_key, column_key, test_images, seed,
+           bool_and(status = 'done') AS done, bool_or(status = 'failed') AS failed,
+@SEED@           max(last_run) AS last_run
+    FROM wanted GROUP BY ALL)
+SELECT model, options, dataset, protocol, shots, method_key, column_key, test_images,
+       count(*) FILTER (done) AS n_seeds, count(*) AS n_planned,
+       count(*) FILTER (failed) AS n_failed, bool_and(done) AS complete,
+@DATASET@       max(last_run) AS last_run
+FROM seeds GROUP BY ALL;
+"""
+
+
+def _by_seed(metrics: tuple[str, ...]) -> str:
+    seed = cell = ""
+    for metric in metrics:
+        seed += f"CASE WHEN count({metric}) = count(*) THEN avg({metric} ORDER BY training_seed) END AS {metric},\n"
+        for function, name in (("avg", "mean"), ("stddev_samp", "std")):
+            value = f"{function}({metric} ORDER BY seed)"
+            cell += f"CASE WHEN count({metric}) = n_seeds THEN {value} END AS {metric}_{name},\n"
+    return _BY_SEED.replace("@SEED@", seed).replace("@DATASET@", cell)
+
+
 VIEWS = _with_metrics()
 _HALVED = "ALTER TABLE parts ADD COLUMN halved_batch INTEGER DEFAULT 0;"
 MIGRATIONS: tuple[tuple[str, str], ...] = (
@@ -175,6 +208,7 @@ MIGRATIONS: tuple[tuple[str, str], ...] = (
     ("0003_maps_and_costs", _MAPS_AND_COSTS + _with_metrics(_PIXEL_METRICS) + _COSTS),
     ("0004_halved_batch", _HALVED),
     ("0005_costs_by_own_images", _COSTS_BY_OWN_IMAGES),
+    ("0006_spread_over_prompt_seeds", _by_seed((*_IMAGE_METRICS, *_PIXEL_METRICS))),
 )
 
 

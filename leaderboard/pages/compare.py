@@ -74,7 +74,7 @@ def show_tests(found: pd.DataFrame, known: methods.Methods, keys: list[str], sho
     table, average, groups = comparison.tests(wide, metric, known.spell, left)
     shell.show_sheet(table, f"tests-{metric}-k{shots}")
     joined = "Bars join methods that Wilcoxon's test with Holm's correction does not tell apart at 5 %."
-    if all(row[-1] is None for row in table.rows):
+    if comparison.P_VALUES[0] not in table.columns:
         joined = "Nothing was tested, so the bar joins all of them."
     st.html(pieces.heading("Critical-difference diagram", f"Average ranks, best on the left. {joined}"))
     figure = rankdiagram.diagram(average, groups, known.names, known.looks)

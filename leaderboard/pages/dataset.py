@@ -73,7 +73,8 @@ def show_categories(
     for category, own in done.groupby("category"):
         cells: list[Value] = [str(category)]
         for key in keys:
-            values = own.loc[own["method_key"] == key, metric].dropna()
+            # Trainings on the same prompts are no further draws of these: they are averaged first.
+            values = own[own["method_key"] == key].groupby("seed")[metric].mean().dropna()
             spread = float(values.std()) if len(values) > 1 else None
             cells.append(Figure(float(values.mean()), spread, len(values)) if len(values) else None)
         rows.append(cells)
@@ -85,7 +86,7 @@ def show_categories(
         for i, row in enumerate(rows)
     }
     label = ranking.METRICS[metric].label
-    note = "Mean ± standard deviation over seeds; the chosen method first."
+    note = "Mean ± standard deviation over prompt seeds; the chosen method first."
     sheet = Sheet(f"{label} by category", ["category", *map(known.spell, keys)], rows, note, links)
     shell.show_sheet(sheet, f"{dataset}-categories-{metric}-k{shots}")
 

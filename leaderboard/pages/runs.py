@@ -50,7 +50,7 @@ def sheet(runs: pd.DataFrame, jobs: pd.DataFrame) -> Sheet:
         rate = None if not wall or pd.isna(run.images) else round(float(run.images) / wall)
         lines.append(
             [
-                time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(run.started)),
+                time.strftime("%Y-%m-%d %H:%M", time.gmtime(run.started)),
                 run.grid,
                 f"{finished} of {asked}" if asked else "asked for again since",
                 _whole(run.parts),

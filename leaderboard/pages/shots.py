@@ -40,17 +40,18 @@ def show(_: Folders, snapshot: queries.Snapshot) -> None:
         st.html(
             pieces.nothing("No method here was trained with more than one training seed: there are no bands.")
         )
-    show_panels(found, ranking.rows(snapshot.datasets), metric, spreads.OVER[over])
+    show_panels(found, ranking.rows(snapshot.datasets), columns, metric, spreads.OVER[over])
     shell.show_sheet(
         spreads.sheet(found, known.keys, known.spell, metric, spreads.OVER[over]), f"shots-{metric}"
     )
 
 
-def show_panels(found: pd.DataFrame, rows: pd.DataFrame, metric: str, over: str) -> None:
+def show_panels(
+    found: pd.DataFrame, rows: pd.DataFrame, columns: pd.DataFrame, metric: str, over: str
+) -> None:
     """The metric against K, a panel for each dataset."""
     looks = figures.styles(rows)
     rows = rows[rows["method_key"].isin(set(found["method_key"]))]
-    columns = ranking.columns(found)
     shots, limits = sorted(int(k) for k in found["shots"].unique()), figures.shared_range(found, metric)
     st.html(
         pieces.heading(
@@ -59,14 +60,15 @@ def show_panels(found: pd.DataFrame, rows: pd.DataFrame, metric: str, over: str)
         )
         + pieces.legend(rows, looks)
     )
-    drawn = set(found.loc[found[f"{metric}_mean"].notna(), "column_key"])
-    panels = [panel for panel in columns.itertuples() if panel.column_key in drawn]
+    called = figures.names(rows)
+    drawn = figures.by_panel(found[found[f"{metric}_mean"].notna()])
+    panels = [panel for panel in columns.itertuples() if (panel.dataset, panel.column_key) in drawn]
     for start in range(0, len(panels), PANELS_IN_ROW):
         for place, panel in zip(
             st.columns(PANELS_IN_ROW), panels[start : start + PANELS_IN_ROW], strict=False
         ):
-            own = found[(found["dataset"] == panel.dataset) & (found["column_key"] == panel.column_key)]
-            figure = figures.k_curves(own, rows, looks, metric=metric, shots=shots, limits=limits)
+            own = drawn[panel.dataset, panel.column_key]
+            figure = figures.k_curves(own, called, looks, metric=metric, shots=shots, limits=limits)
             place.html(pieces.panel_title(panel.dataset, panel.note))
             name = f"curve {panel.column_key} {visible(panel.dataset)}"
             shell.chart(figure, name, f"{metric} against K on {visible(panel.dataset)}", place)

@@ -230,6 +230,17 @@ def address(site: Site) -> Iterator[str]:
         yield found
 
 
+def pytest_exception_interact(node: pytest.Item, report: Any) -> None:
+    """Beside the error of a test in a browser, what was on its pages."""
+    opened = getattr(node, "funcargs", {}).get("browser")
+    for page in [page for context in opened.contexts for page in context.pages] if opened else []:
+        try:
+            text = page.locator("body").inner_text(timeout=2000)
+        except Exception as error:  # the test's own error is the one to tell
+            text = f"cannot be read: {error}"
+        report.sections.append((f"on the page {page.url}", text[:4000]))
+
+
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Any]:
     """A headless Chromium for all pages; skipped where there is none."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from gad.leaderboard.pages import app
@@ -26,7 +28,7 @@ def settled(page) -> dict[str, list[str]]:
             return shown
         before = shown
         page.wait_for_timeout(300)
-    raise AssertionError(f"{page.url} does not come to rest")
+    raise AssertionError(f"{page.url} does not come to rest: {shown}")
 
 
 def opened(browser, address: str):
@@ -41,22 +43,29 @@ def opened(browser, address: str):
 
 
 def change_everything(page) -> list[str]:
-    """Change every widget to something else, one after the other, and see each change the address. Their names."""
-    changed = []
-    for kind, ways in (
-        ("stButtonGroup", (press,)),
-        ("stSelectbox", (choose("ArrowDown"), choose("ArrowUp"))),
-        ("stMultiSelect", (choose("ArrowDown"), take_away)),
-        ("stCheckbox", (switch,)),
-        ("stTextInput", (search,)),
-    ):
-        for place in range(page.locator(f"[data-testid={kind}]").count()):
-            widget = page.locator(f"[data-testid={kind}]").nth(place)
-            if widget.count():  # an earlier choice may have taken it away
-                name = widget.locator("[data-testid=stWidgetLabel]").first.inner_text()
-                assert any(changes_address(page, widget, way) for way in ways), f"{name}: {page.url}"
-                changed.append(name)
+    """Change every widget to something else, one after the other, and see each change the address. Their names.
+
+    Until there is none left that was not: a choice may bring others with it.
+    """
+    changed: list[str] = []
+    while left := [found for found in widgets(page) if found[0] not in changed]:
+        name, widget, ways = left[0]
+        assert any(changes_address(page, widget, way) for way in ways), f"{name}: {page.url}"
+        changed.append(name)
     return changed
+
+
+def widgets(page) -> list[tuple[str, Any, tuple[Any, ...]]]:
+    """What holds a choice on the page: its name, itself and how it is changed. Nothing else there takes input."""
+    kinds = set(page.evaluate(KINDS))
+    assert kinds <= WAYS.keys() | NO_CHOICE, f"how is one of {kinds} changed?"
+    found = [
+        (widget.get_by_test_id("stWidgetLabel").first.inner_text().split("\n")[0], widget, ways)
+        for kind, ways in WAYS.items()
+        for widget in page.get_by_test_id(kind).all()
+    ]
+    assert len({name for name, *_ in found}) == len(found)
+    return found
 
 
 def changes_address(page, widget, way) -> bool:
@@ -95,6 +104,19 @@ def switch(widget) -> None:
 def search(widget) -> None:
     widget.locator("input").first.fill("n")
     widget.locator("input").first.press("Enter")
+
+
+WAYS = {
+    "stButtonGroup": (press,),
+    "stSelectbox": (choose("ArrowDown"), choose("ArrowUp")),
+    "stMultiSelect": (choose("ArrowDown"), take_away),
+    "stCheckbox": (switch,),
+    "stTextInput": (search,),
+}
+# What Streamlit calls the elements that only show something, or save it.
+NO_CHOICE = {"stHtml", "stFullScreenFrame", "stCode"}
+KINDS = """() => [...document.querySelectorAll('[data-testid=stMain] [data-testid=stElementContainer]')]
+  .flatMap(element => [...element.querySelectorAll('[data-testid]')].slice(0, 1)).map(e => e.dataset.testid)"""
 
 
 @pytest.mark.parametrize("name", app.PAGES)

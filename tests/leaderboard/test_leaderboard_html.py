@@ -103,9 +103,9 @@ def test_curves_have_a_tick_for_each_k(folder, metric: str) -> None:
     found = queries.load(folder.path).datasets
     rows = ranking.rows(found)
     limits = figures.shared_range(found, metric)
-    figure = figures.k_curves(
-        found, rows, figures.styles(rows), metric=metric, shots=[0, 1, 2, 8], limits=limits
-    )
+    (points,) = figures.by_panel(found).values()
+    looks, called = figures.styles(rows), figures.names(rows)
+    figure = figures.k_curves(points, called, looks, metric=metric, shots=[0, 1, 2, 8], limits=limits)
     assert list(figure.layout.xaxis.tickvals) == list(figure.data[-1].x) == [0.5, 1, 2, 8]
     assert list(figure.layout.xaxis.ticktext) == ["0<br>(zero-shot)", "1", "2", "8"]
     assert "<" not in figure.data[-1].name

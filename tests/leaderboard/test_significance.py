@@ -94,23 +94,46 @@ def test_seeds_of_a_category_share_the_draws_of_their_images() -> None:
     labels, values = scores(200)
     near = np.stack([[values[0] + 1e-3 * seed for seed in range(3)]])
     one = bootstrap.interval(bootstrap.auroc_draws(labels, values[:1])[0])
-    found = bootstrap.mean_draws([(labels, near)])
+    found = bootstrap.mean_draws([bootstrap.Category(labels, near, 1)])
     assert found is not None
     assert bootstrap.interval(found[0]) == pytest.approx(one, abs=1e-9)
-    other = bootstrap.mean_draws([(labels, near[:, :1])] * 2)
+    other = bootstrap.mean_draws([bootstrap.Category(labels, near[:, :1], images) for images in (1, 2)])
     assert other is not None
     assert np.ptp(bootstrap.interval(other[0])) < 0.85 * np.ptp(one)  # two sets of images: over sqrt(2)
 
 
 def test_a_category_of_one_class_counts_in_no_mean() -> None:
     labels, values = scores(50)
-    whole = bootstrap.mean_draws([(labels, values[:, None])], draws=20)
-    normal = (np.zeros(3, dtype=np.int8), np.ones((2, 1, 3)))
-    both = bootstrap.mean_draws([(labels, values[:, None]), normal], draws=20)
+    own = bootstrap.Category(labels, values[:, None], 1)
+    whole = bootstrap.mean_draws([own], draws=20)
+    normal = bootstrap.Category(np.zeros(3, dtype=np.int8), np.ones((2, 1, 3)), 2)
+    both = bootstrap.mean_draws([own, normal], draws=20)
     assert whole is not None
     assert both is not None
     assert (whole == both).all()
     assert bootstrap.mean_draws([normal]) is None
+
+
+def test_categories_of_one_vs_all_are_drawn_from_the_same_images() -> None:
+    """Three classes of images, each normal in one category: every draw is redone image by image."""
+    random = np.random.default_rng(1)
+    shows = np.repeat([0, 1, 2], (20, 30, 25))[random.permutation(75)]
+    categories = [
+        bootstrap.Category((shows != own).astype(np.int8), random.random((2, 1, 75)), 7) for own in range(3)
+    ]
+    found = bootstrap.mean_draws(categories, draws=4)
+    assert found is not None
+    # By class, in the order of the labels' patterns: class 0 is 0 1 1, class 1 is 1 0 1, class 2 is 1 1 0.
+    members = [np.flatnonzero(shows == own) for own in range(3)]
+    drawn = [
+        own[stream.integers(len(own), size=(4, len(own)), dtype=np.int32)]
+        for stream, own in zip(np.random.default_rng(0).spawn(3), members, strict=True)
+    ]
+    for draw in range(4):
+        index = np.concatenate([of_class[draw] for of_class in drawn])
+        for method in range(2):
+            areas = [roc_auc_score(c.labels[index], c.scores[method, 0, index]) for c in categories]
+            assert found[method, draw] == pytest.approx(np.mean(areas), abs=1e-12)
 
 
 def test_a_spread_is_shown_with_the_number_that_it_is_over() -> None:
@@ -121,14 +144,14 @@ def test_a_spread_is_shown_with_the_number_that_it_is_over() -> None:
         for s in range(3)
         for t in range(2)
     ]
-    whole = {**cell, "auroc_mean": 0.55, "auroc_std": 0.05, "n_seeds": 6, "n_planned": 6}
+    whole = {**cell, "auroc_mean": 0.55, "auroc_std": 0.0, "n_seeds": 3, "n_planned": 3}
     for over, n in (("training", 2), ("prompts", 3)):
         found = spreads.bands(pd.DataFrame([whole]), pd.DataFrame(jobs), "auroc", over)
         (line,) = spreads.sheet(found, ["x"], str, "auroc", over).rows
         assert (line[2].n, line[2].complete) == (n, True)
-    partly = spreads.bands(pd.DataFrame([{**whole, "n_planned": 8}]), pd.DataFrame(jobs), "auroc", "prompts")
+    partly = spreads.bands(pd.DataFrame([{**whole, "n_planned": 4}]), pd.DataFrame(jobs), "auroc", "prompts")
     (line,) = spreads.sheet(partly, ["x"], str, "auroc", "prompts").rows
-    assert line[2].text().endswith("(6 of 8)")
+    assert line[2].text().endswith("(3 of 4)")
 
 
 def wide(methods: int, datasets: int, seed: int = 0) -> pd.DataFrame:

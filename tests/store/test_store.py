@@ -20,9 +20,10 @@ from support import wait_for
 
 from gad.harness.errors import StoreError
 from gad.harness.nouns import Grid, Job, ModelChoice, Part
-from gad.harness.store import ingest, live, read, runs, schema, segments
+from gad.harness.store import database, ingest, live, read, runs, schema, segments
 from gad.harness.store.layout import Layout
 from gad.harness.store.records import PartRecord, TaskRecord
+from gad.leaderboard import significance
 
 
 @pytest.fixture
@@ -172,6 +173,40 @@ def test_status_words(results: Path) -> None:
     (cell,) = read.results(results, "dataset")
     assert (cell["n_seeds"], cell["n_planned"], cell["n_failed"], cell["complete"]) == (1, 3, 1, False)
     assert cell["auroc_std"] is None
+
+
+def trained(results: Path, aurocs: dict[tuple[int, int], float]) -> None:
+    """A job that is done for each (seed, training seed), with a part of this AUROC; only what views read."""
+    with duckdb.connect(str(Layout(results).private)) as connection:
+        schema.migrate(connection)
+        for (seed, training), auroc in aurocs.items():
+            name = f"{seed}-{training}"
+            connection.execute(
+                "INSERT INTO jobs BY NAME SELECT ? AS job_id, 'm' AS model, '{}' AS options, 'visa' AS dataset, "
+                "'industrial' AS protocol, 2 AS shots, ? AS seed, ? AS training_seed, 'k' AS method_key, "
+                "'col' AS column_key, '{}' AS method_fields, '' AS invalid, 'r' AS first_run, 'r' AS last_run",
+                [name, seed, training],
+            )
+            connection.execute("INSERT INTO job_parts VALUES (?, 'c', ?)", [name, name])
+            connection.execute("INSERT INTO parts BY NAME SELECT ? AS part_id, 'done' AS status", [name])
+            connection.execute("INSERT INTO metrics VALUES (?, 'auroc', ?)", [name, auroc])
+        database.make_aggregates(connection)
+    Layout(results).private.rename(Layout(results).published)
+
+
+def test_trainings_on_the_same_prompts_are_averaged_and_not_counted_as_seeds(results: Path) -> None:
+    """By hand: seeds 0, 1, 2 with (0.59, 0.61), (0.69, 0.71), (0.79, 0.81) have means 0.6, 0.7, 0.8.
+
+    So 0.7 ± 0.1 over three. Against a published 0.8 ± 0.02 over three that is within 2 sqrt(0.1² / 3 + 0.02² / 3)
+    = 0.1178; six values of std 0.0901 would say 2 sqrt(0.0901² / 6 + 0.02² / 3) = 0.0771, and call it beyond.
+    """
+    trained(results, {(s, t): 0.58 + 0.1 * s + 0.01 + 0.02 * (t - 8) for s in range(3) for t in (8, 9)})
+    (cell,) = read.results(results)
+    assert (cell["n_seeds"], cell["n_planned"], cell["n_failed"], cell["complete"]) == (3, 3, 0, True)
+    assert (cell["auroc_mean"], cell["auroc_std"]) == (pytest.approx(0.7), pytest.approx(0.1))
+    six = [0.59, 0.61, 0.69, 0.71, 0.79, 0.81]
+    assert significance.beyond_chance(-0.1, cell["auroc_std"], cell["n_seeds"], 0.02, 3) is False
+    assert significance.beyond_chance(-0.1, float(np.std(six, ddof=1)), 6, 0.02, 3) is True
 
 
 def test_a_category_without_anomalies_gives_no_job_metric(results: Path) -> None:
