@@ -135,3 +135,14 @@ def scored_images(plan: Plan) -> list[tuple[Job, int]]:
             images = counts.get((job.dataset, part.category), 0)
             found.append((job, images if limit is None else min(limit, images)))
     return found
+
+
+def spelled(seconds: float) -> str:
+    """A duration for people.
+
+    >>> spelled(89), spelled(600), spelled(9000)
+    ('89 s', '10 min', '2.5 h')
+    """
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

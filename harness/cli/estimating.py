@@ -60,6 +60,8 @@ def rates(results: Path, trial: Plan | None, known: Registry) -> Rates:
 
 def rows(cost: Estimate) -> list[list[str]]:
     """Rows of the plan's table: time by stage, and what is not known of it."""
+    from gad.harness.estimate import spelled
+
     known = cost.encode_seconds + cost.train_seconds + cost.score_seconds
     found = []
     if known:
@@ -71,18 +73,17 @@ def rows(cost: Estimate) -> list[list[str]]:
         found.append(
             [
                 "time",
-                f"about {_long(cost.hours * 3600)} with {cost.workers} workers "
-                f"({', '.join(f'{name} {_long(seconds)}' for name, seconds in stages if seconds)} of worker time; "
+                f"about {spelled(cost.hours * 3600)} with {cost.workers} workers "
+                f"({', '.join(f'{name} {spelled(seconds)}' for name, seconds in stages if seconds)} of worker time; "
                 f"{cost.origin} on this machine)",
             ]
         )
         found.append(["GPU-hours", f"{cost.gpu_hours:g}"])
     if cost.unknown:
-        found.append(["time unknown of", f"{', '.join(cost.unknown)} (--calibrate measures what it can)"])
+        why = (
+            "not measured: data are not prepared, weights are not there, or training cannot be cut short"
+            if cost.origin == "measured"
+            else "--calibrate measures what it can"
+        )
+        found.append(["time unknown of", f"{', '.join(cost.unknown)} ({why})"])
     return found
-
-
-def _long(seconds: float) -> str:
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

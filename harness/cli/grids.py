@@ -159,7 +159,9 @@ def plan(
     settings = Settings(
         data=data, results=results, cache=cache, only=parse_only(only, loaded), most_jobs=limit
     )
-    made = make_plan(loaded, settings, known, prepare_bundled=False)
+    made = make_plan(
+        loaded, settings, known, prepare_bundled=calibrate
+    )  # what is not there cannot be measured
     if explain:
         from gad.harness.explain import explain as explained
 

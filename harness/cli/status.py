@@ -94,10 +94,14 @@ def _show(results: Path, found: dict[str, Any]) -> None:
 
 
 def _progress(run: dict[str, Any]) -> str:
+    from gad.harness.estimate import spelled
+
     score, left = run["score"], run.get("seconds_left")
-    remaining = "" if left is None else f", about {left:.0f} s left"
+    train = run.get("train", {"total": 0})
+    remaining = "" if left is None else f", about {spelled(left)} left"
+    trained = f"{train['done']} of {train['total']} trained, " if train["total"] else ""
     return (
-        f"{run['encode']['done']} of {run['encode']['total']} images encoded, "
+        f"{run['encode']['done']} of {run['encode']['total']} images encoded, {trained}"
         f"{score['done']} done, {score['failed']} failed of {score['total']} parts, "
         f"{run['images_per_second']:.0f} images/s{remaining}"
     )

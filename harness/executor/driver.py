@@ -27,7 +27,7 @@ from gad.harness.store.records import PartRecord
 from gad.harness.units import ENCODERS_PER_GPU, ScoreUnit, Work
 
 WAIT_SECONDS = 0.25
-NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
 TERMINAL_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -202,12 +202,13 @@ class Driver:
     def _lost(self, stream: Any, error: Exception) -> None:
         """A task that Ray gave up on: its unfinished parts run again alone; one lost again has failed.
 
-        No room on a disk is nobody's failure: the run stops, and nothing is recorded against a part.
+        No room on a disk, or no right to it, is nobody's failure: the run stops, and nothing is recorded against
+        a part.
         """
         cause = getattr(error, "cause", None)
         if isinstance(cause, OSError) and cause.errno in NO_ROOM:
             raise StoreError(
-                f"a worker cannot write: {cause}",
+                f"a worker cannot use its disk: {cause}",
                 fix="Make room or mend the folder, then run the same command: finished parts are kept.",
             )
         running = self.running[stream]

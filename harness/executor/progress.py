@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gad.harness.estimate import spelled
 from gad.harness.store import live
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 FILE_SECONDS = 1.0
 LINE_SECONDS = 5.0
+QUIET_SECONDS = 60.0  # without a line, while nothing ends
 
 
 @dataclass
@@ -43,7 +45,8 @@ class Progress:
     def __init__(self, results: Path, run_id: str, counts: Counts) -> None:
         self.results, self.run_id, self.counts = results, run_id, counts
         self.started = time.monotonic()
-        self.filed = self.lined = 0.0
+        self.filed, self.lined = 0.0, -QUIET_SECONDS
+        self.told: tuple[int, ...] = ()
         self.bars: RichProgress | None = None
         if sys.stderr.isatty():
             self._open_bars()
@@ -56,14 +59,18 @@ class Progress:
             live.write(self.results, self.run_id, self._fields(ended, note))
         if self.bars is not None:
             self._update_bars()
-        elif ended or now - self.lined >= LINE_SECONDS:
-            self.lined = now
+        elif ended or now - self.lined >= (QUIET_SECONDS if self.told == self._done() else LINE_SECONDS):
+            self.lined, self.told = now, self._done()
             print(self.line(), file=sys.stderr, flush=True)
 
     def close(self, note: str = "") -> None:
         self.show(ended=True, note=note)
         if self.bars is not None:
             self.bars.stop()
+
+    def _done(self) -> tuple[int, ...]:
+        c = self.counts
+        return c.images, c.trained, c.parts_done, c.parts_failed, c.recorded
 
     @property
     def images_per_second(self) -> float:
@@ -78,7 +85,7 @@ class Progress:
 
     def line(self) -> str:
         c, left = self.counts, self.seconds_left
-        remaining = "" if left is None else f"  about {left:.0f} s left"
+        remaining = "" if left is None else f"  about {spelled(left)} left"
         training = f"train {c.trained}/{c.trainings_total}  " if c.trainings_total else ""
         return (
             f"encode {c.images}/{c.images_total} images  {training}"
@@ -130,7 +137,7 @@ class Progress:
         c, left = self.counts, self.seconds_left
         note = f"{c.parts_failed} failed  {self.images_per_second:.0f} images/s"
         if left is not None:
-            note += f"  about {left:.0f} s left"
+            note += f"  about {spelled(left)} left"
         encode, score, record = self.rows
         self.bars.update(encode, completed=c.images, note="images")
         self.bars.update(score, completed=c.parts_ended, note=note)

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from gad.harness import lacking, plandisk, registry, sources, units, version
+from gad.harness import lacking, registry, sources, units, version
 from gad.harness import plan as planning
 from gad.harness import work as making
-from gad.harness.errors import DataError, StoreError
-from gad.harness.executor import setaside, trainings
+from gad.harness.errors import DataError
+from gad.harness.executor import room, setaside, trainings
 from gad.harness.nouns import FeatureInput, Grid, Job, most_maps
 from gad.harness.plan import Only, Plan
 from gad.harness.store import ingest, manifests, read, runs, segments
@@ -23,8 +21,6 @@ from gad.harness.store.layout import Layout
 if TYPE_CHECKING:
     from gad.harness.executor.progress import Progress
     from gad.harness.executor.score import Method, Order
-
-LEAST_FREE_BYTES = 200_000_000
 
 
 @dataclass(frozen=True)
@@ -74,15 +70,14 @@ def submit(grid: Grid, settings: Settings) -> Outcome:
 
 
 def _submit(grid: Grid, settings: Settings) -> Outcome:
-    layout = Layout(settings.results)
-    _usable(layout)
+    room.for_results(Layout(settings.results))
     _heal(settings.results)
     known = registry.load()
     plan = make_plan(grid, settings, known, prepare_bundled=True)
     if plan.missing:
         texts = [lack.text for lack in lacking.find(plan)]
         raise DataError("missing:\n  " + "\n  ".join(texts), fix="Nothing was started.")
-    _enough_disk(plan, settings)
+    room.for_features(plan, settings.cache, stream=settings.stream)
     wanted = frozenset({"new", "failed"} if settings.retry_failed else {"new"})
     work = making.make(
         plan,
@@ -90,6 +85,8 @@ def _submit(grid: Grid, settings: Settings) -> Outcome:
         lambda name: trainings.find(settings.cache, name) is not None,
         stream=settings.stream,
     )
+    if work.train or any(isinstance(unit.input, FeatureInput) for unit in work.encode.values()):
+        room.for_cache(settings.cache)
     outcome = Outcome(plan, new_parts=work.parts)
     if settings.confirm is not None:
         to_run = {part.part_id for unit in work.score for part in unit.parts}
@@ -120,44 +117,6 @@ def make_plan(grid: Grid, settings: Settings, known: registry.Registry, *, prepa
         only=settings.only,
         most_jobs=settings.most_jobs,
         lacking=read.lacking(settings.results, grid),
-    )
-
-
-def _usable(layout: Layout) -> None:
-    try:
-        layout.make()
-        free = shutil.disk_usage(layout.root).free
-    except OSError as error:
-        raise StoreError(
-            f"results folder {layout.root} cannot be used: {error.strerror or error}",
-            fix="Name another with --results DIR.",
-        ) from error
-    if not os.access(layout.segments, os.W_OK):
-        raise StoreError(f"results folder {layout.root} is read-only", fix="Name another with --results DIR.")
-    if free < LEAST_FREE_BYTES:
-        raise StoreError(
-            f"{free / 1e6:.0f} MB are free at {layout.root}; at least {LEAST_FREE_BYTES / 1e6:.0f} MB are needed",
-            fix="Make room, or name another folder with --results DIR.",
-        )
-
-
-def _enough_disk(plan: Plan, settings: Settings) -> None:
-    """Raises StoreError when the features to keep do not fit on the disk of the cache."""
-    needed = plandisk.feature_bytes(plan, settings.cache, stream=settings.stream)
-    free = plandisk.free_bytes(settings.cache)
-    if not needed or needed + LEAST_FREE_BYTES <= free:
-        return
-    ways = ["`harness cache prune` frees what earlier runs left", "--cache DIR names another folder"]
-    if not settings.stream:
-        streamed = plandisk.feature_bytes(plan, settings.cache, stream=True)
-        ways.insert(
-            0,
-            f"`--features stream` keeps none of test images (then about {plandisk.gigabytes(streamed)} are needed)",
-        )
-    raise StoreError(
-        f"the features of this grid need about {plandisk.gigabytes(needed)} in {settings.cache} (and "
-        f"{plandisk.gigabytes(LEAST_FREE_BYTES)} to spare); {plandisk.gigabytes(free)} are free there",
-        fix="Nothing was started. " + "; ".join(ways) + ".",
     )
 
 

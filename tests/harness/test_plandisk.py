@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from gad.datasets import catalog
 from gad.harness import gridfile, plandisk, registry
 from gad.harness.errors import StoreError
+from gad.harness.executor import room
 from gad.harness.executor.submit import Settings, submit
 from gad.harness.nouns import FeatureInput
 from gad.models.backbones.describe import resolve
@@ -46,6 +48,18 @@ def test_a_full_disk_is_refused(bundled: Path, tmp_path: Path, monkeypatch: pyte
     for way in ("Nothing was started", "--features stream", "cache prune", "--cache DIR"):
         assert way in refused.value.fix
     assert not list((tmp_path / "results" / "runs").iterdir())
+
+
+def test_a_cache_that_cannot_be_written_to_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(StoreError, match=r"cache folder .*/file/cache cannot be used: Not a directory"):
+        room.for_cache(tmp_path / "file" / "cache")
+    room.for_cache(tmp_path / "cache")
+    monkeypatch.setattr(os, "access", lambda *_: False)  # who runs the tests may write everywhere
+    with pytest.raises(StoreError, match="/cache is read-only\nName another with --cache DIR"):
+        room.for_cache(tmp_path / "cache")
 
 
 def test_free_bytes_of_a_folder_that_is_not_there_yet(tmp_path: Path) -> None:

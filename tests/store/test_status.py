@@ -160,16 +160,17 @@ def test_status_shows_it_all(results: Path) -> None:
 def test_watching_ends_with_the_last_run(results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fields = {
         "encode": {"done": 1, "total": 2},
+        "train": {"done": 0, "total": 4},
         "score": {"done": 3, "failed": 1, "total": 9},
         "images_per_second": 12.5,
-        "seconds_left": 30.0,
+        "seconds_left": 300.0,
     }
     live.write(results, "run", fields)
     monkeypatch.setattr("time.sleep", lambda _: live.write(results, "run", {**fields, "ended": 1.0}))
     said = run("status", "--results", str(results), "--watch")
+    trained, scored = "0 of 4 trained", "3 done, 1 failed of 9 parts"
     assert (
-        said.count("run run: 1 of 2 images encoded, 3 done, 1 failed of 9 parts, 12 images/s, about 30 s")
-        == 1
+        said.count(f"run run: 1 of 2 images encoded, {trained}, {scored}, 12 images/s, about 5 min left") == 1
     )
     live.write(results, "run", fields)
     lines = run("status", "--results", str(results), "--watch", "--json").splitlines()
