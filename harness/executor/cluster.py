@@ -45,8 +45,12 @@ def session(address: str | None, workers: int | None) -> Iterator[int]:
             with stopping.as_before():
                 _start(address, workers, quiet)
             yield int(ray.cluster_resources().get("CPU", 0))
+        except KeyboardInterrupt:
+            print("stopping: Ray is ended first", file=sys.stderr, flush=True)
+            raise
         finally:
-            ray.shutdown()
+            with stopping.as_before():
+                ray.shutdown()
 
 
 def _start(address: str | None, workers: int | None, quiet: dict[str, Any]) -> None:

@@ -61,7 +61,7 @@ class Progress:
             self._update_bars()
         elif ended or now - self.lined >= (QUIET_SECONDS if self.told == self._done() else LINE_SECONDS):
             self.lined, self.told = now, self._done()
-            print(self.line(), file=sys.stderr, flush=True)
+            print(self.line(ended=ended), file=sys.stderr, flush=True)
 
     def close(self, note: str = "") -> None:
         self.show(ended=True, note=note)
@@ -83,8 +83,8 @@ class Progress:
             return None
         return (time.monotonic() - self.started) / ended * (self.counts.parts_total - ended)
 
-    def line(self) -> str:
-        c, left = self.counts, self.seconds_left
+    def line(self, *, ended: bool = False) -> str:
+        c, left = self.counts, None if ended else self.seconds_left
         remaining = "" if left is None else f"  about {spelled(left)} left"
         training = f"train {c.trained}/{c.trainings_total}  " if c.trainings_total else ""
         return (

@@ -47,8 +47,8 @@ def counted() -> Iterator[Stop]:
 
 @contextlib.contextmanager
 def as_before() -> Iterator[None]:
-    """While the block starts Ray, which has a handler of its own for SIGTERM: it exits without a word, and the
-    handler stays. Raises KeyboardInterrupt instead, and puts back the one that was there."""
+    """While the block starts Ray or ends it: Ray has a handler of its own for SIGTERM, which exits without a word, and
+    leaves it behind. Raises KeyboardInterrupt instead, and puts back the handler that was there."""
     handler = signal.getsignal(signal.SIGTERM)
     try:
         yield
