@@ -132,7 +132,8 @@ def runs(results: Path) -> pd.DataFrame:
         results,
         "SELECT r.run_id, r.grid, r.command, r.started, r.version, r.spec, "
         "(SELECT count(*) FROM jobs j WHERE j.last_run = r.run_id) AS jobs, p.parts, p.failed, p.seconds, p.images, "
-        "p.wanted, p.first, p.last, t.encoded, t.encode_seconds, t.train_seconds, t.trainings FROM runs r "
+        "p.wanted, p.first, p.last, t.encoded, t.encode_seconds, t.pass_seconds, t.train_seconds, t.trainings "
+        "FROM runs r "
         "LEFT JOIN (SELECT run_id, count(*) AS parts, count(*) FILTER (status = 'failed') AS failed, "
         " sum(seconds) AS seconds, sum(n_normal + n_anomalous) AS images, "
         " sum(n_normal + n_anomalous) FILTER (encodes) AS wanted, min(started) AS first, max(ended) AS last "
@@ -140,6 +141,7 @@ def runs(results: Path) -> pd.DataFrame:
         "  FROM jobs GROUP BY method_key) USING (method_key) GROUP BY run_id) p USING (run_id) "
         "LEFT JOIN (SELECT run_id, sum(images) FILTER (stage = 'encode') AS encoded, "
         " sum(ended - started) FILTER (stage = 'encode') AS encode_seconds, "
+        " sum(decode_seconds + pass_seconds) FILTER (stage = 'encode' AND images > 0) AS pass_seconds, "
         " sum(ended - started) FILTER (stage = 'train') AS train_seconds, "
         " count(*) FILTER (stage = 'train') AS trainings FROM tasks GROUP BY run_id) t USING (run_id) "
         "ORDER BY r.started DESC",

@@ -219,29 +219,3 @@ def learning_curve(losses: list[float], smoothed: list[float]) -> go.Figure:
     ]
     layout = {**base_layout(), "xaxis": axis("step", showgrid=False), "yaxis": axis("loss")}
     return figure([{**trace, "hovertemplate": "%{y:.4f}<extra></extra>"} for trace in traces], layout)
-
-
-def heat_map(differences: pd.DataFrame) -> go.Figure:
-    """Signed differences, variants x datasets: blue is above, orange below, nothing for what is missing."""
-    largest = max(0.01, float(differences.abs().max(axis=None)))
-    values = differences.astype(object).where(differences.notna(), None)
-    trace = {
-        "type": "heatmap",
-        "z": values.to_numpy().tolist(),
-        "x": [plotly_text(name) for name in differences.columns],
-        "y": [plotly_text(name) for name in differences.index],
-        "zmin": -largest,
-        "zmax": largest,
-        "colorscale": [[0, COLOURS[1]], [0.5, "rgba(140, 140, 140, 0.12)"], [1, COLOURS[0]]],
-        "texttemplate": "%{z:+.3f}",
-        "hovertemplate": "%{y} on %{x}: %{z:+.4f}<extra></extra>",
-        "xgap": 3,
-        "ygap": 3,
-    }
-    layout = {
-        **base_layout(80 + 38 * len(differences)),
-        "margin": {"l": 4, "r": 4, "t": 4, "b": 4},
-        "xaxis": axis(side="top", type="category", showgrid=False, automargin=True),
-        "yaxis": axis(autorange="reversed", type="category", showgrid=False, automargin=True),
-    }
-    return figure([trace], layout)

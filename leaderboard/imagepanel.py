@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 import streamlit as st
 
+from gad.harness.errors import DataError
 from gad.leaderboard import choices, curves, details, heatmaps, pictures, pieces, shell
 from gad.leaderboard.sheet import Figure, Sheet, Value
 from gad.leaderboard.text import escape
@@ -31,7 +32,10 @@ def show(
     folders: Folders, album: pictures.Album, part: Any, scores: pd.DataFrame, beside: pd.DataFrame | None
 ) -> None:
     """The prompts, and the images that cost most; ``beside`` are the scores of another method."""
-    samples = album.samples(part.category)
+    try:
+        samples = album.samples(part.category)
+    except DataError as error:  # a damaged manifest: the numbers stand, and say why there are no pictures
+        album, samples = pictures.Album(None, error.message), {}
     shown = details.prompts(folders.results, [part.part_id])
     cards = [
         pictures.card(album, samples.get(p.sample_id), p.sample_id, p.sample_id) for p in shown.itertuples()

@@ -24,7 +24,7 @@ from gad.leaderboard.serve import Folders, running
 
 LOOKS = {"light": (1180, False), "dark": (1180, True), "phone": (390, False)}  # width in pixels, dark
 HIGHEST = {"light": 2100, "dark": 1100, "phone": 1100}  # pixels; what is below is cut off
-COLOURS = 160
+COLOURS = 256
 
 
 def take(
@@ -62,7 +62,7 @@ def small(png: bytes, highest: int) -> bytes:
     image = Image.open(io.BytesIO(png)).convert("RGB")
     image = image.crop((0, 0, image.width, min(image.height, highest)))
     out = io.BytesIO()
-    few = image.quantize(COLOURS, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+    few = image.quantize(COLOURS, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE, kmeans=3)
     few.save(out, "PNG", optimize=True)
     return out.getvalue()
 

@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from gad.harness.nouns import spelled_shots
-from gad.leaderboard import ablation, choices, figures, optionaxis, pieces, queries, ranking, shell
+from gad.leaderboard import (
+    ablation,
+    choices,
+    differencemap,
+    figures,
+    optionaxis,
+    pieces,
+    queries,
+    ranking,
+    shell,
+)
 
 if TYPE_CHECKING:
     from gad.leaderboard.serve import Folders
@@ -48,16 +58,21 @@ def show(_: Folders, snapshot: queries.Snapshot) -> None:
     if reference not in set(cells["variant"]):
         st.html(pieces.nothing(f"{reference} has no result at K = {spelled_shots(shots)}."))
         return
+    if cells["variant"].nunique() < 2:
+        st.html(pieces.nothing(f"Nothing but {reference} has a result at K = {spelled_shots(shots)}."))
+        return
     shell.show_sheet(
         optionaxis.sheet(cells, averages, reference, shots, metric), f"ablation-{axis}-{metric}-k{shots}"
     )
     st.html(
         pieces.heading(
             "Where it matters",
-            f"Difference to {reference} on each dataset, complete cells only; for FPR95 lower is better.",
+            f"Difference to {reference} on each dataset, complete cells only"
+            f"{'' if ranking.METRICS[metric].higher_is_better else '; lower is better'}. "
+            "Blue is above, orange below; the few largest share the fullest colour.",
         )
     )
-    figure = figures.heat_map(optionaxis.matrix(cells, reference))
+    figure = differencemap.heat_map(optionaxis.matrix(cells, reference).drop(index=reference))
     shell.chart(figure, "where it matters", f"Difference to {reference} by variant and dataset")
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from gad.leaderboard.serve import Folders
 
 NONE = "none"
+NODE = 12  # hex digits of a node's id, which has 56
 WIDTH = 560  # pixels: a job's name is long
 
 
@@ -32,8 +33,8 @@ def show(folders: Folders, snapshot: queries.Snapshot) -> None:
     (planned,) = details.job(folders.results, job_id).itertuples()
     st.html(summary(line, planned))
     run = details.ask(folders.results, "SELECT * FROM runs WHERE run_id = ?", (planned.last_run,))
-    st.html(pieces.heading("Run it again"))
-    st.code(jobwords.rerun(line, run["command"].iloc[0] if len(run) else ""), language="sh")
+    again = jobwords.rerun(line, run["command"].iloc[0] if len(run) else "")
+    st.html(pieces.heading("Run it again") + pieces.command(again))
     failed = details.failures(folders.results, job_id)
     if len(failed):
         st.html(pieces.heading("What failed") + pieces.tracebacks(failed))
@@ -70,7 +71,10 @@ def show_parts(folders: Folders, job_id: str, job: Any) -> None:
     """Parts with their time and memory."""
     parts = details.parts(folders.results, job_id)
     lines = [
-        [p.category, p.status, p.seconds, int(p.images or 0), p.peak_memory_mb, p.attempts, p.threads, p.node]
+        [
+            *(p.category, p.status, p.seconds, int(p.images or 0), p.peak_memory_mb, p.attempts, p.threads),
+            (p.node or "")[:NODE],
+        ]
         for p in parts.itertuples()
     ]
     columns = ["category", "status", "seconds", "images", "peak memory (MB)", "attempts", "threads", "node"]

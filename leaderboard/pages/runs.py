@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from gad.leaderboard.serve import Folders
 
 REFRESH_S = 2
+FEWEST_ENCODED = 50  # images; the first batch of a process is slow
 
 
 def show(folders: Folders, snapshot: queries.Snapshot) -> None:
@@ -52,7 +53,7 @@ def sheet(runs: pd.DataFrame, jobs: pd.DataFrame) -> Sheet:
             [
                 time.strftime("%Y-%m-%d %H:%M", time.gmtime(run.started)),
                 run.grid,
-                f"{finished} of {asked}" if asked else "asked for again since",
+                f"{finished} of {asked}" if asked else "superseded",
                 _whole(run.parts),
                 _whole(run.failed),
                 duration(wall),
@@ -61,24 +62,32 @@ def sheet(runs: pd.DataFrame, jobs: pd.DataFrame) -> Sheet:
                 duration(run.encode_seconds),
                 duration(run.train_seconds),
                 saved(run),
-                run.version,
                 run.command,
             ]
         )
     columns = ["started (UTC)", "grid", "jobs done", "parts", "failed", "took", "scores/s"]
-    columns += ["scoring", "encoding", "training", "saved by sharing", "version", "command"]
+    columns += ["scoring", "encoding", "training", "saved by sharing", "command"]
     note = (
         "Scoring, encoding and training are summed over processes. Saved: what encoding the images of every part "
-        "that looks through an encoder anew would have taken, beyond what encoding took, at this run's own pace."
+        "that looks through an encoder anew would have taken, beyond what was encoded, at this run's own pace. "
+        "Superseded: later runs asked for the same jobs."
     )
     return Sheet("Runs", columns, lines, note)
 
 
 def saved(run: Any) -> str | None:
-    """Encoding time that shared features spared; only where this run encoded something to judge it by."""
-    if pd.isna(run.encoded) or not run.encoded or pd.isna(run.wanted):
+    """Encoding time that shared features spared; only where this run encoded enough to judge it by.
+
+    By what decoding and the pass took alone: starting a process and loading an encoder is done once in any case.
+    """
+    if (
+        pd.isna(run.encoded)
+        or run.encoded < FEWEST_ENCODED
+        or pd.isna(run.wanted)
+        or pd.isna(run.pass_seconds)
+    ):
         return None
-    spared = (float(run.wanted) - float(run.encoded)) * float(run.encode_seconds) / float(run.encoded)
+    spared = (float(run.wanted) - float(run.encoded)) * float(run.pass_seconds) / float(run.encoded)
     return duration(spared) if spared > 0 else None
 
 

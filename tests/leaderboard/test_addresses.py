@@ -114,7 +114,7 @@ WAYS = {
     "stTextInput": (search,),
 }
 # What Streamlit calls the elements that only show something, or save it.
-NO_CHOICE = {"stHtml", "stFullScreenFrame", "stCode"}
+NO_CHOICE = {"stHtml", "stFullScreenFrame"}
 KINDS = """() => [...document.querySelectorAll('[data-testid=stMain] [data-testid=stElementContainer]')]
   .flatMap(element => [...element.querySelectorAll('[data-testid]')].slice(0, 1)).map(e => e.dataset.testid)"""
 
