@@ -40,7 +40,7 @@ def train(
     from gad.harness.errors import UsageError
     from gad.harness.executor.train_alone import train_alone
 
-    found, options, wanted = chosen_model(model, option or [], backbone)
+    found, options, _ = chosen_model(model, option or [], backbone)
     if not found.info.trained:
         raise UsageError(f"{model} is not trained", fix="`harness score` and grids run it as it is.")
     if found.info.one_training:
@@ -52,7 +52,6 @@ def train(
     story = train_alone(
         found,
         options,
-        wanted,
         by_name(auxiliary, data),
         shots,
         training_seed,

@@ -16,8 +16,8 @@ from gad.harness.executor.showing import show
 from gad.harness.executor.train import train_into
 from gad.harness.ids import canonical
 from gad.harness.manifest import Prepared
-from gad.harness.nouns import Input as Wanted
-from gad.harness.nouns import Limits
+from gad.harness.methods import input_of
+from gad.harness.nouns import Limits, ModelChoice
 from gad.harness.registry import Model
 from gad.harness.units import TrainUnit, for_training, shown_in_training
 
@@ -25,7 +25,6 @@ from gad.harness.units import TrainUnit, for_training, shown_in_training
 def train_alone(
     model: Model,
     options: Any,
-    scoring: Wanted,
     prepared: Prepared,
     shots: int,
     training_seed: int,
@@ -46,6 +45,7 @@ def train_alone(
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         said = "is not empty" if out.is_dir() else "is a file"
         raise UsageError(f"{out} {said}", fix="Name a new folder with --out.")
+    scoring = input_of(model, ModelChoice(name=model.info.name, options=options.model_dump(mode="json")))
     samples = shown_in_training(manifest.read_samples(prepared), model.info.trains_on)
     unit = TrainUnit(
         unit_id="",

@@ -22,6 +22,8 @@ RUNNING: dict[str, Fault] = {
     "kill -9 the raylet of a run alone": killing.own_raylet,
     "Ctrl-C once": killing.interrupt,
     "Ctrl-C twice": killing.interrupt_twice,
+    "SIGTERM once": killing.terminate,
+    "SIGTERM twice": killing.terminate_twice,
     "results on a full disk": disks.full,
     "results made read-only": disks.read_only,
     "the same grid twice at once": sharing.twice,

@@ -57,17 +57,29 @@ def node(stage: Stage, random: Random) -> None:
 
 def interrupt(stage: Stage, random: Random) -> None:
     """What runs is finished, then it stops."""
-    process = stage.start()
-    stage.moment(random)
-    process.send_signal(signal.SIGINT)
+    _ask(stage, random, signal.SIGINT)
 
 
 def interrupt_twice(stage: Stage, random: Random) -> None:
+    _ask(stage, random, signal.SIGINT, again=True)
+
+
+def terminate(stage: Stage, random: Random) -> None:
+    """The same."""
+    _ask(stage, random, signal.SIGTERM)
+
+
+def terminate_twice(stage: Stage, random: Random) -> None:
+    _ask(stage, random, signal.SIGTERM, again=True)
+
+
+def _ask(stage: Stage, random: Random, number: signal.Signals, *, again: bool = False) -> None:
     process = stage.start()
     stage.moment(random)
-    process.send_signal(signal.SIGINT)
-    time.sleep(random.uniform(0.05, 0.5))
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
+    if again:
+        time.sleep(random.uniform(0.05, 0.5))
+        process.send_signal(number)
 
 
 def agent(stage: Stage, random: Random) -> None:
