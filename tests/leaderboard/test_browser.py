@@ -61,13 +61,13 @@ def test_numbers_are_the_store_s_and_controls_change_them(page, served) -> None:
     folder, address = served
     assert_shows_the_store(page, folder, 2, "auroc")
     page.get_by_role("radio", name="4", exact=True).click()
-    page.wait_for_selector('.gad-table td[data-k="4"]')
+    page.wait_for_selector('.gad-table[data-k="4"] td')
     page.get_by_role("radio", name="AUPRC").click()
-    page.wait_for_selector('.gad-table td[data-metric="auprc"]')
+    page.wait_for_selector('.gad-table[data-metric="auprc"] td')
     page.wait_for_url("**k=4&metric=auprc**")
     assert_shows_the_store(page, folder, 4, "auprc")
     page.reload()
-    page.wait_for_selector('.gad-table td[data-k="4"][data-metric="auprc"]')
+    page.wait_for_selector('.gad-table[data-k="4"][data-metric="auprc"] td')
     assert page.url.startswith(address)
 
 
@@ -96,9 +96,9 @@ def test_a_finished_job_appears_within_five_seconds(page, served) -> None:
     folder, _ = served
     jobs = folder.plan("newcomer", "screws")
     page.get_by_role("radio", name="AUPRC").click()
-    page.wait_for_selector('.gad-table td[data-metric="auprc"]')
+    page.wait_for_selector('.gad-table[data-metric="auprc"] td')
     folder.record(*jobs)
     published = time.monotonic()
     page.wait_for_selector('.gad-table td[data-model="newcomer"][data-value]')
     assert time.monotonic() - published < 5
-    assert page.locator('.gad-table td[data-metric="auroc"]').count() == 0
+    assert page.locator('.gad-table[data-metric="auroc"] td').count() == 0

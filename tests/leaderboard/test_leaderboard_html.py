@@ -40,9 +40,11 @@ def render(snapshot: queries.Snapshot, metric: str = "auroc") -> Parsed:
 def test_values_at_full_precision(folder) -> None:
     folder.record(*folder.plan("a", "d"))
     snapshot = queries.load(folder.path)
-    (cell,) = render(snapshot).cells()
+    found = render(snapshot)
+    (cell,) = found.cells()
+    (whole,) = [attributes for tag, attributes in found.elements if tag == "table"]
     assert float(str(cell["data-value"])) == snapshot.datasets["auroc_mean"][0]
-    assert (cell["data-model"], cell["data-dataset"], cell["data-k"]) == ("a", "d", "2")
+    assert (cell["data-model"], cell["data-dataset"], whole["data-k"]) == ("a", "d", "2")
     assert "best" in str(cell["class"])
 
 
