@@ -43,7 +43,13 @@ class Bridge(ImageAdapter):
 
     def _answer(self, image: torch.Tensor) -> tuple[float, NDArray[np.float32] | None]:
         """The score of one image, and its map ``[h, w]`` if it has one that covers the image."""
-        out = self.model(image)
+        try:
+            out = self.model(image)
+        except Exception as error:  # the model's own code
+            raise ModelError(
+                f"anomalib:{self.options.MODEL} was fitted and cannot score: {type(error).__name__}: {error}",
+                fix="It may want more prompts, or another side (option side).",
+            ) from error
         score, found = getattr(out, "pred_score", None), getattr(out, "anomaly_map", None)
         if score is None and found is None:
             raise ModelError(

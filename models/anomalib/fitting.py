@@ -33,6 +33,15 @@ class Shown:
             yield ImageBatch(image=images.clone(), gt_label=nothing, gt_mask=masks)
 
 
+def data_of(shown: Shown) -> Any:
+    """The batches as a data module: some models ask it how many there are, and set up their schedules by that."""
+    from lightning.pytorch import LightningDataModule
+
+    data: Any = LightningDataModule()
+    data.train_dataloader = lambda: shown
+    return data
+
+
 def fit(model: Any, images: Tensor, max_epochs: int, name: str) -> None:
     """Fit on float32 ``[K, 3, side, side]`` in 0..1; the model is then ready to be asked.
 
@@ -53,7 +62,7 @@ def fit(model: Any, images: Tensor, max_epochs: int, name: str) -> None:
         )
         settings = {**asked, **quiet, "accelerator": "cpu", "devices": 1, "max_epochs": epochs}
         try:
-            Trainer(default_root_dir=folder, **settings).fit(model, train_dataloaders=Shown(images))
+            Trainer(default_root_dir=folder, **settings).fit(model, datamodule=data_of(Shown(images)))
         except HarnessError:
             raise
         except Exception as error:  # the model's own code, which may want what is not here

@@ -23,8 +23,10 @@ EXTRA = "pip install 'gad-harness[anomalib]'"
 # What the bridge decides itself: what images look like is the card's, scores and maps are raw, metrics and
 # pictures are the harness's, and weights are never random.
 OURS = frozenset({"pre_processor", "post_processor", "evaluator", "visualizer", "pre_trained"})
-# Not fitted on K images: these ask another program, want depth, or look for prompts in files of their own.
+# Not fitted on K images alone.
 OTHERS = {
+    "AnomalyVFM": "it is trained already, and looks at no prompts",
+    "EfficientAd": "it trains beside images of ImageNet, and asks validation images for the scale of its maps",
     "VlmAd": "it asks a language model of another program",
     "CFM": "it wants images with depth",
     "WinClip": "it looks for its prompts in folders of its own: use winclip",

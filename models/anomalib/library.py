@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import socket
 import sys
 import warnings
 from collections.abc import Iterator
@@ -21,6 +22,7 @@ from gad.models.backbones.spec import BackboneSpec, parse
 if TYPE_CHECKING:
     from gad.models.anomalib.info import BridgeOptions
 
+FETCH_SECONDS = 30  # without a byte
 FETCHES = "download_and_extract"  # anomalib's own function, as its models import it
 
 
@@ -40,7 +42,7 @@ def models() -> ModuleType:
 def _not_fetched(root: Path, info: Any) -> None:
     """In the place of what fetches data sets and weights, gigabytes at times, in the middle of a part."""
     raise ModelError(
-        f"it wants {info.name} in {root}, and a run does not fetch it",
+        f"the model wants {info.name} in {root}, and a run does not fetch it",
         fix=f"Fetch {info.url} and unpack it there, or name another folder if the model has an option for it.",
     )
 
@@ -56,18 +58,24 @@ def build(options: BridgeOptions) -> tuple[Any, bool]:
     spec = parse(given["backbone"]) if str(given.get("backbone")).startswith("timm:") else None
     if spec:
         given["backbone"] = spec.name
-    # The default processor is the class's own; another side has to be asked for.
-    processor: Any = True
-    if options.side != options.SIDE:
-        processor = kind.configure_pre_processor(image_size=(options.side, options.side))
     try:
         with pretrained(spec), warnings.catch_warnings():
             warnings.simplefilter("ignore")
+            # The default processor is the class's own; another side has to be asked for.
+            processor: Any = True
+            if options.side != options.SIDE:
+                processor = kind.configure_pre_processor(image_size=(options.side, options.side))
             model = kind(
                 **given, pre_processor=processor, post_processor=False, evaluator=False, visualizer=False
             )
     except HarnessError:
         raise
+    except OSError as error:  # torch's and the hub's, for what the model fetches by itself
+        raise ModelError(
+            f"weights of anomalib:{options.MODEL} are not in the local cache, and could not be fetched: "
+            f"{type(error).__name__}: {weights.first_sentence(error)}",
+            fix="Make the model once where there is a network, and take the caches of torch and of the hub along.",
+        ) from error
     except Exception as error:  # what a constructor raises is its author's
         raise ModelError(
             f"anomalib:{options.MODEL} cannot be made of these options: {type(error).__name__}: {error}",
@@ -90,8 +98,9 @@ def _state(spec: BackboneSpec) -> dict[str, Any]:
 @contextlib.contextmanager
 def pretrained(spec: BackboneSpec | None) -> Iterator[None]:
     """While a model is made, timm's pretrained weights are those of ``spec``'s file; or timm's own, which are
-    fetched if they are in no cache: ModelError where that fails."""
-    original = timm.create_model
+    fetched if they are in no cache: ModelError where that fails. A network that does not answer is waited for no
+    longer than FETCH_SECONDS."""
+    original, patience = timm.create_model, socket.getdefaulttimeout()
 
     def create(model_name: str, pretrained: bool = False, **rest: Any) -> Any:
         if not pretrained:
@@ -109,7 +118,9 @@ def pretrained(spec: BackboneSpec | None) -> Iterator[None]:
             ) from error
 
     timm.create_model = create
+    socket.setdefaulttimeout(FETCH_SECONDS)
     try:
         yield
     finally:
         timm.create_model = original
+        socket.setdefaulttimeout(patience)

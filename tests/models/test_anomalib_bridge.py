@@ -7,6 +7,7 @@ import subprocess
 import sys
 import warnings
 from pathlib import Path
+from urllib.error import URLError
 
 import numpy as np
 import pytest
@@ -65,6 +66,8 @@ def test_without_anomalib_it_says_what_to_install(monkeypatch: pytest.MonkeyPatc
     [
         ("anomalib:Padm", "has no image model 'Padm'. Did you mean 'Padim'?"),
         ("anomalib:WinClip", "use winclip"),
+        ("anomalib:EfficientAd", "cannot be fitted on K images: it trains beside images of ImageNet"),
+        ("anomalib:AnomalyVFM", "cannot be fitted on K images: it is trained already"),
         ("{name: anomalib:Padim, options: {n_featurs: 3}}", "unknown option. Did you mean 'n_features'?"),
         ("{name: anomalib:Padim, options: {n_features: many}}", "is not an integer"),
         ("{name: anomalib:Padim, options: {pre_trained: false}}", "unknown option"),
@@ -116,7 +119,7 @@ def bridged(card: ModelInfo, **options: object):  # type: ignore[no-untyped-def]
     from gad.models.anomalib.adapter import Bridge
 
     made = Bridge(card.options.model_validate({"side": SIDE, **options}), CONTEXT)
-    made.prepare(pictures(2, seed=1))
+    made.prepare(pictures(2, size=made.options.side, seed=1))
     return made
 
 
@@ -161,6 +164,61 @@ def test_a_model_that_is_trained_by_gradient(weights: str) -> None:
     found = bridged(card, backbone=weights, max_epochs=2).score(pictures(2, seed=70))
     assert found.maps.shape == (2, SIDE, SIDE)
     assert np.isfinite(found.scores).all()
+
+
+@needs_anomalib
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("Cflow", {"max_epochs": 1, "side": 64, "fiber_batch_size": 8, "coupling_blocks": 1}),
+        ("Dfkde", {"n_pca_components": 1}),
+        ("Dfm", {"layer": "layer3", "side": 64}),
+        ("Fastflow", {"max_epochs": 1, "flow_steps": 2}),
+        ("Fre", {"max_epochs": 1, "layer": "layer3", "input_dim": 256, "latent_dim": 8}),
+        ("Patchcore", {}),
+        ("ReverseDistillation", {"max_epochs": 1}),
+        ("Supersimplenet", {"max_epochs": 1, "side": 256}),
+        ("Ganomaly", {"max_epochs": 1}),
+    ],
+)
+def test_others_that_work(weights: str, name: str, options: dict[str, object]) -> None:
+    """The table of docs/anomalib.md, as far as its encoders can be named."""
+    card = registry.load().find(f"anomalib:{name}").info
+    own = {"backbone": weights} if "backbone" in card.options.model_fields else {}
+    made = bridged(card, **own, **options)
+    side = made.options.side
+    found = made.score(pictures(2, size=side, seed=70))
+    assert found.scores.shape == (2,)
+    assert np.isfinite(found.scores).all()
+    assert found.maps is None or found.maps.shape == (2, side, side)
+
+
+@needs_anomalib
+@pytest.mark.filterwarnings("ignore")
+def test_what_does_not_work_is_said(weights: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    def said(name: str, **options: object) -> str:
+        card = registry.load().find(f"anomalib:{name}").info
+        with pytest.raises(ModelError) as caught:
+            bridged(card, **options).score(pictures(2, seed=70))
+        return str(caught.value)
+
+    assert "the model wants dtd-r1.0.1.tar.gz in datasets/dtd, and a run does not fetch it" in said(
+        "Draem", max_epochs=1
+    )
+    assert list(tmp_path.iterdir()) == []
+    assert "anomalib:Dfkde was fitted and cannot score" in said("Dfkde", backbone=weights)
+    assert "cannot be smaller than center crop size" in said("MHPatchcore", backbone=weights)
+
+    def unreachable(*_: object, **__: object) -> None:
+        raise URLError("no such host")
+
+    monkeypatch.setattr("torch.hub.download_url_to_file", unreachable)
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    assert "weights of anomalib:Cfa are not in the local cache, and could not be fetched" in said(
+        "Cfa", backbone="resnet18", max_epochs=1
+    )
 
 
 @needs_anomalib
