@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,13 @@ settings.register_profile("here", deadline=None)
 settings.load_profile("here")
 
 BUNDLED = ("digits-one-vs-all", "digits-multi-class", "textures")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def interrupts() -> None:
+    """A suite that a script starts in the background ignores Ctrl-C, and so would all that tests start."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

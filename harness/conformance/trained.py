@@ -35,7 +35,10 @@ def train(subject: Subject, shots: int, *, again: str = "") -> str:
         try:
             story = train_into(folder, unit, subject.model.reference, LIMITS, 1, shown, child)
         except ModelError as error:
-            raise CheckFailed(f"training failed: {with_notes(error)}") from error
+            long = (
+                "; a short one will do for a check: --option NAME=VALUE" if "ran longer" in str(error) else ""
+            )
+            raise CheckFailed(f"training failed: {with_notes(error)}{long}") from error
         trainings.keep(subject.cache, name, folder / trainings.CHECKPOINT, story)
     return name
 
