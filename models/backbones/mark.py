@@ -15,9 +15,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-LEAST = (
-    1024  # numbers of a tensor that is marked; it has two axes or more, so that no variance becomes negative
-)
+# Numbers of a tensor that is marked; it has two axes or more, so that no variance becomes negative.
+LEAST = 1024
 
 
 def values() -> NDArray[np.float32]:
