@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from gad.leaderboard.serve import Folders
 
 PANELS_IN_ROW = 3
-MOST_LINES = 8  # shown when nobody has chosen
+MOST_LINES = 6  # shown when nobody has chosen; of more, none can be followed in a small panel
 
 
 def show(_: Folders, snapshot: queries.Snapshot) -> None:
