@@ -159,9 +159,8 @@ def plan(
     settings = Settings(
         data=data, results=results, cache=cache, only=parse_only(only, loaded), most_jobs=limit
     )
-    made = make_plan(
-        loaded, settings, known, prepare_bundled=calibrate
-    )  # what is not there cannot be measured
+    # What is not there cannot be measured.
+    made = make_plan(loaded, settings, known, prepare_bundled=calibrate)
     if explain:
         from gad.harness.explain import explain as explained
 

@@ -11,6 +11,7 @@ from gad.harness.errors import ModelError
 from gad.harness.executor import trainings
 from gad.harness.executor.score import in_memory
 from gad.harness.executor.showing import show
+from gad.harness.executor.supervise import ChildEnded
 from gad.harness.executor.train import train_into, with_notes
 from gad.harness.ids import canonical
 from gad.harness.nouns import Limits
@@ -35,10 +36,10 @@ def train(subject: Subject, shots: int, *, again: str = "") -> str:
         try:
             story = train_into(folder, unit, subject.model.reference, LIMITS, 1, shown, child)
         except ModelError as error:
-            long = (
-                "; a short one will do for a check: --option NAME=VALUE" if "ran longer" in str(error) else ""
-            )
-            raise CheckFailed(f"training failed: {with_notes(error)}{long}") from error
+            ended = error.__cause__
+            late = isinstance(ended, ChildEnded) and ended.kind == "timeout"
+            hint = "; a short training will do for a check: --option NAME=VALUE" if late else ""
+            raise CheckFailed(f"training failed: {with_notes(error)}{hint}") from error
         trainings.keep(subject.cache, name, folder / trainings.CHECKPOINT, story)
     return name
 
