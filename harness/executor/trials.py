@@ -98,8 +98,10 @@ class _Tried:
             self.first, second = self._run(short, child), self._run(long, child)
         finally:
             child.close()
-        self.steps = self._steps(short, few)
-        self.each = max(0.0, (second - self.first) / (self._steps(long, few) - self.steps))
+        self.steps, more = self._steps(short, few), self._steps(long, few)
+        self.each = (second - self.first) / (more - self.steps)
+        if self.each <= 0:  # on a busy machine the longer one may end first: then at most so much
+            self.each = second / more
 
     def seconds(self, samples: Sequence[Sample]) -> float:
         """Of the whole training on these."""

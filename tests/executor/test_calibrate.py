@@ -58,14 +58,14 @@ def chosen(model: str, **options: object) -> ModelChoice:
 def regad(tmp_path: Path) -> ModelChoice:
     generated.write("timm:resnet18", tmp_path / "resnet18.safetensors")
     return chosen(
-        "regad", epochs=1000, size=48, backbone=f"timm:resnet18:{tmp_path / 'resnet18.safetensors'}"
+        "regad", epochs=10_000, size=48, backbone=f"timm:resnet18:{tmp_path / 'resnet18.safetensors'}"
     )
 
 
 def test_a_training_is_measured_by_two_short_ones(
     tmp_path: Path, regad: ModelChoice, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """What is told is of the whole: 100,000 steps on features, 1,000 epochs of images. The methods are scored, too."""
+    """What is told is of the whole: 100,000 steps on features, 10,000 epochs of images. The methods are scored, too."""
     raws.mvtec(tmp_path / "parts", "nut")
     raws.mvtec(tmp_path / "helper", "bolt", "screw")
     models = (chosen("inctrl", epochs=100, steps=1000, batch=4, backbone="tiny"), regad)
