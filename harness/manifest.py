@@ -250,7 +250,7 @@ def load(data: Path, name: str) -> Prepared:
     try:
         fields = json.loads(path.read_bytes())
         return Prepared(**fields, folder=str(path.parent.resolve()))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         raise DataError(
             f"dataset {name!r} is not prepared: no {path}",
             fix=f"Run `harness data prepare {name} --raw DIR --data {data}`.",

@@ -212,7 +212,8 @@ class ModelInfo(Frozen):
     (:class:`gad.harness.adapter.Given`), and an ``exporter``, which writes a checkpoint of ours as others read
     it: ``(checkpoint, backbone, out)``. An option ``checkpoint`` of a trained model is always such a file:
     a path in which ``{auxiliary}``, ``{shots}`` and ``{training_seed}`` are filled in. With it nothing is
-    trained. With a ``trial``, `harness plan --calibrate` can tell how long its trainings take.
+    trained. With a ``trial``, `harness plan --calibrate` can tell how long its trainings take. ``check_with``: options
+    of a training that is short enough for the conformance suite, which asks for several and not how good they are.
 
     ``trains_on``: what of the auxiliary set a training is shown, all images or the ``normals`` of the train splits
     alone. ``one_training``: it does not depend on K, so that one serves every K.
@@ -236,6 +237,7 @@ class ModelInfo(Frozen):
     zero_shot: Callable[[Any], bool] | None = None
     trained: bool = False
     trial: Trial | None = None
+    check_with: dict[str, Any] = Field(default_factory=dict)
     transductive: bool = False
     importer: str = ""
     exporter: str = ""

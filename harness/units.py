@@ -73,6 +73,7 @@ class PlannedPart(Frozen):
     shots: int
     prompts: tuple[Sample, ...]
     training: str = ""
+    training_seed: int | None = None
 
 
 class ScoreUnit(Frozen):

@@ -211,4 +211,5 @@ class _Dataset:
             shots=job.shots,
             prompts=drawn[: job.shots],
             training=part.training,
+            training_seed=job.training_seed,
         )

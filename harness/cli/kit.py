@@ -52,10 +52,13 @@ def check(
     from gad.harness import registry
     from gad.harness.cli.chosen import no_backbone
     from gad.harness.conformance import given
+    from gad.models.backbones.describe import describe
 
     chosen = given.models(model, registry.load())
     if backbone and not any("backbone" in found.info.options.model_fields for found, _ in chosen):
         raise no_backbone(model)  # of a package, those that have one get it
+    if backbone:
+        describe(backbone)  # what is no encoder is no fault of the model's
     reports = []
     for found, home in chosen:
         reports.append(_report(found, home, option or [], backbone, quiet=as_json))
@@ -77,6 +80,9 @@ def _report(model: Model, home: str, option: list[str], backbone: str, *, quiet:
     with Subject(model, options=options_of(model.info, option), backbone=backbone, home=home) as subject:
         outcomes = list(_told(suite.run(subject)))
         seen = subject.sees
+        shortened = {
+            name: value for name, value in model.info.check_with.items() if name not in subject.given
+        }
     seconds = time.perf_counter() - started
     passed = all(outcome.status in ("passed", "skipped") for outcome in outcomes)
     if not quiet:
@@ -86,12 +92,15 @@ def _report(model: Model, home: str, option: list[str], backbone: str, *, quiet:
         verdict = (
             "conforms" if passed else f"does not conform: {failed} of {len(outcomes)} checks do not pass"
         )
-        print(printable(f"{model.info.name} {verdict} ({seconds:.1f} s). {seen}"))
+        chosen = ", ".join(f"{name}={value}" for name, value in shortened.items())
+        short = f" Checked with {chosen}, as its card says; --option overrides it." if chosen else ""
+        print(printable(f"{model.info.name} {verdict} ({seconds:.1f} s).{short} {seen}"))
     return {
         "model": model.info.name,
         "reference": model.reference,
         "passed": passed,
         "seconds": round(seconds, 3),
+        "check_with": shortened,
         "seen": seen,
         "checks": [outcome.model_dump() for outcome in outcomes],
     }

@@ -30,6 +30,8 @@ SHOTS = 2  # of all checks but those of K
 class Subject(Processes):
     """One model with options. Use it as a context: it holds processes and a folder.
 
+    ``options`` come before those that its card is to be checked with, and these before its defaults.
+
     ``home`` is a folder to import its package from where it is not installed. ``backbone`` is that of models that
     have one and were given none; empty for the bundled ``tiny``, and for generated weights of the card's own
     architecture where a model looks at images and trains from there.
@@ -56,7 +58,7 @@ class Subject(Processes):
     @cached_property
     def options(self) -> Any:
         """The options, checked; CheckFailed when the defaults or those given do not hold."""
-        chosen = dict(self.given)
+        chosen = {**self.info.check_with, **self.given}
         if "backbone" in self.info.options.model_fields and not chosen.get("backbone"):
             chosen["backbone"] = self.backbone or self._drawn() or "tiny"
         try:

@@ -15,7 +15,7 @@ from typing import Any
 import ray
 
 from gad.harness.errors import StoreError
-from gad.harness.executor.ended import Ended, failed, measured
+from gad.harness.executor.ended import Ended, failed, measured, record_of
 from gad.harness.executor.progress import Progress
 from gad.harness.executor.recorder import Recorder
 from gad.harness.executor.score import Order
@@ -239,22 +239,14 @@ def _lost_record(unit: ScoreUnit, run_id: str, error: Exception) -> PartRecord:
     part = unit.parts[0]
     # A Python error in a task comes wrapped in Ray's own coloured report: keep the error itself in front.
     cause = getattr(error, "cause", None) or error
-    return PartRecord(
-        part_id=part.part_id,
-        status="failed",
-        run_id=run_id,
-        dataset=unit.dataset,
-        category=unit.category,
-        model=part.model,
-        options=part.options,
-        shots=part.shots,
-        seed=unit.seed,
-        method_key=part.method_key,
-        prompts=tuple(s.id for s in part.prompts),
+    return record_of(
+        unit,
+        part,
+        run_id,
+        "failed",
         attempts=2,
         error_type=type(cause).__name__,
         error=str(cause).strip()[:4000],
         traceback=TERMINAL_COLOUR.sub("", str(error))[-16000:],
         started=time.time(),
-        ended=time.time(),
     )

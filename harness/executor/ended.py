@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from gad.harness.executor.pixels import Pixels, together
 from gad.harness.nouns import ImageInput, PixelResult
 from gad.harness.store.mapfiles import Maps
 from gad.harness.store.records import PartRecord
+from gad.harness.units import PlannedPart, ScoreUnit
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -28,6 +30,28 @@ class Ended:
     record: PartRecord
     kept: Maps | None = None
     pixels: Pixels | None = None
+
+
+def record_of(
+    unit: ScoreUnit, part: PlannedPart, run_id: str, status: Literal["done", "failed"], **found: Any
+) -> PartRecord:
+    """The record of a part that ended now: what was planned, and the fields ``found`` of what came of it."""
+    return PartRecord(
+        part_id=part.part_id,
+        status=status,
+        run_id=run_id,
+        dataset=unit.dataset,
+        category=unit.category,
+        model=part.model,
+        options=part.options,
+        shots=part.shots,
+        seed=unit.seed,
+        training_seed=part.training_seed,
+        method_key=part.method_key,
+        prompts=tuple(s.id for s in part.prompts),
+        ended=time.time(),
+        **found,
+    )
 
 
 def keep(record: PartRecord, maps: NDArray[np.float32], seen: ImageInput | None = None) -> Maps | None:

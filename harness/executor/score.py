@@ -19,7 +19,7 @@ from pydantic import ValidationError
 
 from gad.harness.errors import HarnessError, StoreError
 from gad.harness.executor import trainings
-from gad.harness.executor.ended import Ended, failed, keep, measured
+from gad.harness.executor.ended import Ended, failed, keep, measured, record_of
 from gad.harness.executor.inputs import Inputs
 from gad.harness.executor.passes import BATCH
 from gad.harness.executor.pixels import Pixels, View, measure
@@ -256,18 +256,11 @@ def _record(
         outcome = _checked(unit, part, outcome)
     wrong = "error" in outcome
     tests = () if wrong else unit.tests
-    return PartRecord(
-        part_id=part.part_id,
-        status="failed" if wrong else "done",
-        run_id=order.run_id,
-        dataset=unit.dataset,
-        category=unit.category,
-        model=part.model,
-        options=part.options,
-        shots=part.shots,
-        seed=unit.seed,
-        method_key=part.method_key,
-        prompts=tuple(s.id for s in part.prompts),
+    return record_of(
+        unit,
+        part,
+        order.run_id,
+        "failed" if wrong else "done",
         sample_ids=tuple(s.id for s in tests),
         labels=tuple(s.label for s in tests),
         defects=tuple(s.defect for s in tests),
@@ -283,7 +276,6 @@ def _record(
         threads=order.threads,
         peak_memory_mb=outcome.get("peak_memory_mb", 0.0),
         started=started,
-        ended=time.time(),
         seconds=outcome["seconds"],
         input_seconds=outcome.get("input_seconds", 0.0),
         source=source_name(part.input.model_dump(mode="json")),

@@ -76,6 +76,7 @@ INFO = ModelInfo(
         steps=steps,
         images=8,
     ),
+    check_with={"epochs": 1, "size": 48},
     shares=("gad.models.feature_maps", "gad.models.backbones.timm_models"),
     default_backbone="timm:resnet18.tv_in1k",
     batch_size=16,

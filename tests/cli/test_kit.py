@@ -90,6 +90,7 @@ def test_a_model_that_fails(bench: Bench) -> None:
         (["check", "other"], "registers no model"),
         (["check", "pixel-knn", "--option", "sice=3"], "Did you mean 'size'?"),
         (["check", "pixel-knn", "--backbone", "tiny"], "pixel-knn looks at images themselves"),
+        (["check", "winclip", "--backbone", "tinny"], "'tinny' is not a backbone: expected tiny,"),
         (["show", "pixel-nn"], "Did you mean 'pixel-knn'?"),
     ],
 )

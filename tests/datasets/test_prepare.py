@@ -170,3 +170,16 @@ def test_refusals(tmp_path: Path) -> None:
         prepare("textures", tmp_path, tmp_path / "data")
     with pytest.raises(DataError, match="not bundled"):
         ensure_bundled("headct", tmp_path / "data")
+
+
+def test_a_data_folder_that_cannot_be_written_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(
+        DataError, match=r"data folder .*/file/data cannot be used: .*/file: File exists\nName one"
+    ):
+        prepare("textures", None, tmp_path / "file" / "data")
+    monkeypatch.setattr(os, "access", lambda *_: False)  # who runs the tests may write everywhere
+    with pytest.raises(
+        DataError, match=r"data is read-only\nName one to prepare datasets in with --data DIR"
+    ):
+        prepare("textures", None, tmp_path / "data")

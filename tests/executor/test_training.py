@@ -58,6 +58,7 @@ def test_one_training_for_each_k_shared_by_seeds(finished: Bench) -> None:
     assert tasks["train"] == 2
     assert [job["status"] for job in finished.json("results", "--by", "job")] == ["done"] * 4
     assert {job["training_seed"] for job in finished.json("results", "--by", "job")} == {10}
+    assert finished.query("SELECT DISTINCT training_seed FROM parts") == [(10,)]
 
 
 def test_every_image_of_target_and_auxiliary_set_is_encoded_once(finished: Bench) -> None:
