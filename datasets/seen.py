@@ -14,7 +14,7 @@ import json
 import os
 from pathlib import Path
 
-from gad.harness import atomic, manifest, nouns
+from gad.harness import atomic, manifest
 from gad.harness.ids import source_digest
 
 NAME = "seen.json"
@@ -25,7 +25,7 @@ def code() -> str:
     """Digest of the code that prepares: this folder, and what it builds on."""
     here = Path(__file__).parent
     beside = Path(str(manifest.__file__)).parent
-    below = [Path(str(module.__file__)) for module in (manifest, nouns)] + [beside / "images.py"]
+    below = [beside / "manifest.py", beside / "images.py", *(beside / "nouns").glob("*.py")]
     return source_digest(here.glob("*.py"), here) + source_digest(below, beside)
 
 

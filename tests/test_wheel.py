@@ -42,6 +42,7 @@ def test_the_wheel_holds_only_gad(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     assert {name.partition("/")[0] for name in names if ".dist-info" not in name} == {"gad"}
     assert "gad/grids/demo.yaml" in names
+    assert "gad/harness/nouns/__init__.py" in names
     assert "gad/models/pixel_knn/adapter.py" in names
     assert "gad/models/backbones/tiny/tiny.safetensors" in names
     assert "gad/models/backbones/tiny/config.json" in names

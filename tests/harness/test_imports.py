@@ -56,7 +56,8 @@ def modules() -> dict[str, Path]:
     found = {}
     for root in ROOTS:
         for path in sorted((ROOT / root).rglob("*.py")):
-            found[".".join(path.relative_to(ROOT).with_suffix("").parts)] = path
+            parts = path.relative_to(ROOT).with_suffix("").parts
+            found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
     return found
 
 
