@@ -12,7 +12,8 @@ from pathlib import Path
 from gad.datasets import catalog
 from gad.datasets.check_duplicates import duplicates
 from gad.datasets.check_masks import presence
-from gad.datasets.prepare import count_differences, folder_of
+from gad.datasets.expected import count_differences
+from gad.datasets.prepare import folder_of
 from gad.harness import manifest
 from gad.harness.errors import DataError
 from gad.harness.manifest import Prepared

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from gad.datasets import catalog
-from gad.datasets.prepare import COUNTS, official
+from gad.datasets.expected import COUNTS, official
 from gad.datasets.progress import track
 from gad.harness import manifest
 from gad.harness.manifest import Prepared

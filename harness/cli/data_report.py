@@ -15,7 +15,7 @@ COLUMNS = ("train_normal", "test_normal", "test_anomalous")
 def report(prepared: Prepared, problems: list[str], as_json: bool, clean: str = "no problems") -> None:
     """Counts and problems, as a table or as JSON alone."""
     from gad.datasets import describe
-    from gad.datasets.prepare import official as compare
+    from gad.datasets.expected import official as compare
 
     official = compare(prepared)
     info = describe.of_prepared(prepared)

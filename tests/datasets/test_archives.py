@@ -52,7 +52,7 @@ def test_again_reads_nothing_until_something_changed(tmp_path: Path, monkeypatch
     packed = zipped(raws.sdd(tmp_path / "tree"), tmp_path / "sdd.zip")
     first = prepare("sdd", packed, tmp_path / "data")
     with monkeypatch.context() as patched:
-        patched.setattr("gad.datasets.prepare._build", None)
+        patched.setattr("gad.datasets.building.build", None)
         assert prepare("sdd", packed, tmp_path / "data") == first
     shutil.rmtree(tmp_path / "data" / archives.AREA)
     assert prepare("sdd", packed, tmp_path / "data") == first

@@ -12,7 +12,8 @@ import raws
 
 from gad.datasets import check
 from gad.datasets.cifar10 import CLASSES
-from gad.datasets.prepare import VERIFIED, official, prepare
+from gad.datasets.expected import VERIFIED, official
+from gad.datasets.prepare import prepare
 from gad.harness import manifest
 from gad.harness.errors import DataError
 from gad.harness.images import open_image

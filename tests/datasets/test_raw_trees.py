@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from raws import TREES, headct
 
 from gad.datasets import catalog, seen
-from gad.datasets.prepare import official, prepare
+from gad.datasets.expected import official
+from gad.datasets.prepare import prepare
 from gad.datasets.progress import track
 from gad.harness import manifest, prompts
 from gad.harness.errors import DataError
@@ -36,7 +37,7 @@ def test_again_changes_nothing_and_reads_nothing(
     raw = TREES[name](tmp_path / "raw")
     first = prepare(name, raw, tmp_path / "data")
     files = {p: p.stat().st_mtime_ns for p in (tmp_path / "data" / name).rglob("*")}
-    monkeypatch.setattr("gad.datasets.prepare._build", None)
+    monkeypatch.setattr("gad.datasets.building.build", None)
     assert prepare(name, raw, tmp_path / "data") == first
     assert {p: p.stat().st_mtime_ns for p in (tmp_path / "data" / name).rglob("*")} == files
 
@@ -181,7 +182,7 @@ def test_the_official_set_is_verified_or_what_differs_is_said(
 
 
 def test_roughly_known_counts_are_not_nagged_about() -> None:
-    from gad.datasets.prepare import count_differences
+    from gad.datasets.expected import count_differences
 
     info = catalog.DATASETS["aitex"]
     (expected,) = info.expected
