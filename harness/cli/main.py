@@ -15,12 +15,13 @@ try:
         cache,
         data,
         exporting,
-        grids,
         looking,
         models,
+        plan,
         prompts,
         score,
         status,
+        submit,
         tables,
         train,
     )
@@ -45,8 +46,8 @@ app.add_typer(models.app, name="models")
 app.add_typer(looking.database, name="db")
 app.add_typer(cache.app, name="cache")
 app.add_typer(prompts.app, name="prompts")
-app.command()(grids.submit)
-app.command()(grids.plan)
+app.command()(submit.submit)
+app.command()(plan.plan)
 app.command()(score.score)
 app.command()(train.train)
 app.command()(status.status)
