@@ -12,7 +12,7 @@ from gad.harness.errors import did_you_mean
 from gad.harness.gridnames import Known, Names, same_place, text
 from gad.harness.gridproblems import Problems, below, quoted
 from gad.harness.gridtree import Broken, Entries, Items, Leaf, Tree, shown
-from gad.harness.nouns import Grid, Limits, ModelChoice, Precision, Resize, Worst
+from gad.harness.nouns import Grid, GridResize, Limits, ModelChoice, Precision, Worst
 from gad.models.backbones.spec import placed
 
 KEYS = tuple(Grid.model_fields)
@@ -58,7 +58,7 @@ class _Check:
             "auxiliary": None if auxiliary is None else self.names.auxiliary(auxiliary, datasets),
             "backbone": self._backbone(),
             "precision": self._one_of("precision", get_args(Precision), "a precision"),
-            "resize": self._one_of("resize", get_args(Resize), "a way to make images square"),
+            "resize": self._one_of("resize", get_args(GridResize), "a way to make images square"),
             "maps": self._maps(),
             "pixel_metrics": self._switch("pixel_metrics"),
             "limits": self._limits(),

@@ -19,7 +19,7 @@ import numpy as np
 from PIL import Image, ImageChops
 
 from gad.harness.errors import DataError
-from gad.harness.nouns import ImageInput, Resize, Sample
+from gad.harness.nouns import Box, ImageInput, Resize, Sample
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -28,14 +28,14 @@ if TYPE_CHECKING:
 LARGEST = 178_956_970  # pixels, as Pillow has it: a few hundred bytes may say that they are as many
 
 
-def stored_digest(content: bytes, crop: tuple[int, int, int, int] | None) -> str:
+def stored_digest(content: bytes, crop: Box | None) -> str:
     """Digest of an image held in a file of its own, or of a crop of it."""
     whole = hashlib.sha256(content).hexdigest()
     return whole if crop is None else crop_digest(whole, crop)
 
 
-def crop_digest(whole: str, crop: tuple[int, int, int, int]) -> str:
-    """Digest of a crop of the file whose sha256 is ``whole``."""
+def crop_digest(whole: str, crop: Box) -> str:
+    """Digest of a crop of the file whose sha256 is ``whole``, or of a tile of the image whose digest that is."""
     return hashlib.sha256(f"{whole}|{crop}".encode()).hexdigest()
 
 
@@ -103,7 +103,9 @@ def open_image(root: Path, sample: Sample) -> Image.Image:
                 "is not known",
                 fix="Convert it to 8 or 16 bits, and prepare the dataset again.",
             )
-        return image if sample.crop is None else image.crop(sample.crop)
+        if sample.crop is not None:
+            image = image.crop(sample.crop)
+        return image if sample.tile is None else image.crop(sample.tile)
     except DataError:
         raise
     except Exception as error:  # Pillow and NumPy raise many kinds for damaged files: all mean "unreadable"
@@ -133,7 +135,21 @@ def regular(path: Path) -> Path:
     return path
 
 
+def image_size(root: Path, sample: Sample) -> tuple[int, int]:
+    """Width and height of a sample without its tile, from the file's header. Raises whatever Pillow or NumPy do."""
+    if sample.crop is not None:
+        left, top, right, bottom = sample.crop
+        return right - left, bottom - top
+    if sample.index is not None:
+        high, wide = _array(root / sample.path)[sample.index].shape[:2]
+        return wide, high
+    with Image.open(regular(root / sample.path)) as image:
+        return image.size
+
+
 def _same(path: Path, sample: Sample, found: str) -> None:
+    if sample.tile is not None:
+        found = crop_digest(found, sample.tile)
     if found != sample.digest:
         raise DataError(
             f"{path} ({sample.id}) changed since the dataset was prepared: "

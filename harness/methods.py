@@ -14,11 +14,11 @@ from gad.harness.nouns import (
     PIXELS_VERSION,
     FeatureInput,
     Grid,
+    GridResize,
     ImageInput,
     Input,
     ModelChoice,
     Precision,
-    Resize,
 )
 from gad.harness.registry import Model, source_digest
 
@@ -98,7 +98,7 @@ def _encoder_code() -> str:
 
 
 def input_of(
-    model: Model, choice: ModelChoice, precision: Precision = "fp32", resize: Resize = "crop"
+    model: Model, choice: ModelChoice, precision: Precision = "fp32", resize: GridResize = "crop"
 ) -> Input:
     """What a method wants to see; for features with layers, weights and the encoder's precision spelled out.
 

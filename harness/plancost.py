@@ -1,4 +1,4 @@
-"""What a plan costs, counted from manifests without opening an image."""
+"""What a plan costs, counted from manifests; images are opened (their headers read) for tiles alone."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from gad.harness import manifest, prompts
+from gad.harness import manifest, prompts, tiles
+from gad.harness.nouns import Sample
 from gad.harness.plan import Plan, Source
 from gad.harness.units import shown_in_training, source_of
 
@@ -48,7 +49,8 @@ def images_by_backbone(plan: Plan, cache: Path) -> dict[str, int]:
     digests: dict[str, set[str]] = {}  # an image that several datasets have meets an encoder once
     counted: dict[str, int] = {}
     for (name, source), asked in wanted_images(plan).items():
-        images = distinct(plan, plan.sources[name], asked.categories)
+        tiled = asked.inputs[0].get("resize") == "tile"
+        images = distinct(plan, plan.sources[name], asked.categories, tiled=tiled)
         if isinstance(images, int):
             counted[source] = counted.get(source, 0) + images
         else:
@@ -105,24 +107,25 @@ def trainings_by_model(plan: Plan, cache: Path) -> dict[str, int]:
 
 
 def distinct(
-    plan: Plan, source: Source, categories: dict[str, set[str]], *, tests: bool = True
+    plan: Plan, source: Source, categories: dict[str, set[str]], *, tests: bool = True, tiled: bool = False
 ) -> set[str] | int:
     """Digests of the distinct images among the prompts of some categories of one dataset and, unless they
-    are left aside, its ``tests``; only their number where the dataset is not prepared."""
+    are left aside, its ``tests``; only their number where the dataset is not prepared. ``tiled``: of their tiles."""
     if source.prepared is None:
         return _by_card(plan, source, categories, tests)
-    digests: set[str] = set()
-    if tests and plan.grid.limits.test_images is None:
-        digests |= manifest.test_digests(source.prepared, list(categories))
+    samples: list[Sample] = []
+    for (dataset, category, _), drawn in plan.prompt_sets.items():
+        if dataset == source.name and category in categories:
+            samples += [sample for sample in drawn.samples if sample.id in categories[category]]
+    whole: set[str] = set()
+    if tests and not tiled and plan.grid.limits.test_images is None:
+        whole = manifest.test_digests(source.prepared, list(categories))
     elif tests:
         for name in categories:
             found = manifest.read_samples(source.prepared, category=name, split="test")
-            kept = prompts.limit_tests(source.name, name, found, plan.grid.limits.test_images)
-            digests.update(sample.digest for sample in kept)
-    for (dataset, category, _), drawn in plan.prompt_sets.items():
-        if dataset == source.name and category in categories:
-            digests.update(sample.digest for sample in drawn.samples if sample.id in categories[category])
-    return digests
+            samples += prompts.limit_tests(source.name, name, found, plan.grid.limits.test_images)
+    seen = tiles.shown(samples, tiles.find(samples, source.prepared.root_path)) if tiled else samples
+    return whole | {sample.digest for sample in seen}
 
 
 def _by_card(plan: Plan, source: Source, categories: dict[str, set[str]], tests: bool) -> int:

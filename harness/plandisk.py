@@ -89,7 +89,8 @@ def _needs(plan: Plan, cache: Path, stream: bool) -> list[_Need]:
     for (dataset, _), asked in wanted_images(plan).items():
         if asked.inputs[0]["kind"] != "features":
             continue
-        images = distinct(plan, plan.sources[dataset], asked.categories, tests=not stream)
+        tiled = asked.inputs[0].get("resize") == "tile"
+        images = distinct(plan, plan.sources[dataset], asked.categories, tests=not stream, tiled=tiled)
         for fields in asked.inputs:
             found = need(FeatureInput.model_validate(fields))
         if isinstance(images, int):

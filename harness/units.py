@@ -13,8 +13,10 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
+from gad.harness import tiles
 from gad.harness.ids import canonical, digest
 from gad.harness.nouns import FeatureInput, Frozen, ImageInput, Sample
+from gad.harness.tiles import Tiles
 
 ENCODERS_PER_GPU = 4  # while one decodes its images, others encode theirs
 SLICE = 128  # query images after which batches start anew: a split scored in slices has the same batches
@@ -83,6 +85,7 @@ class ScoreUnit(Frozen):
     are the encode units that hold their images. Where features are streamed, ``tests`` is one of so many
     ``slices`` of the split, and every other unit of the same parts has another one. ``masked``: every
     anomalous image of the whole split has a mask. ``root``: where masks lie (chunks may be another dataset's).
+    ``tiles``: of those prompts and tests that are shown in several.
     """
 
     unit_id: str
@@ -99,6 +102,11 @@ class ScoreUnit(Frozen):
     slices: int = 1
     masked: bool = False
     root: str = ""
+    tiles: Tiles = Field(default_factory=dict)
+
+    def shown(self, samples: Iterable[Sample]) -> tuple[Sample, ...]:
+        """Samples as the encoder meets them: the long ones in tiles."""
+        return tiles.shown(samples, self.tiles)
 
 
 class Work(Frozen):

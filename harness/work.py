@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from gad.harness import manifest, prompts
+from gad.harness import manifest, prompts, tiles
 from gad.harness.chunks import Chunks
 from gad.harness.ids import canonical, digest
 from gad.harness.nouns import FeatureInput, ImageInput, Job, Part, Sample, Training
@@ -116,13 +116,23 @@ class _Dataset:
             together = "" if shared else job.method_key
             key = (part.category, source_of(wanted), together, job.seed)
             self.groups.setdefault(key, []).append((job, part))
+        self.tiles = self._tiles() if plan.grid.resize == "tile" else {}
+
+    def _tiles(self) -> tiles.Tiles:
+        """Of all images that methods with an encoder will see."""
+        seen: list[Sample] = []
+        for (category, _, _, seed), members in self.groups.items():
+            if self._is_on_features(members[0][0]):
+                seen += (*self._drawn(category, seed, members), *self.tests[category])
+        return tiles.find(seen, self.prepared.root_path)
 
     def units(self) -> list[ScoreUnit]:
         samples: dict[str, list[Sample]] = {}
         texts: dict[str, list[str]] = {}
         for (category, source, _, seed), members in sorted(self.groups.items()):
             kept = () if self._streamed(members) else self.tests[category]
-            samples.setdefault(source, []).extend((*self._drawn(category, seed, members), *kept))
+            looked_at = (*self._drawn(category, seed, members), *kept)
+            samples.setdefault(source, []).extend(tiles.shown(looked_at, self._tiles_for(members)))
             texts.setdefault(source, []).append(members[0][1].text)
         for source, wanted in samples.items():
             self.chunks.place(source, self.prepared, wanted, texts[source])
@@ -134,8 +144,13 @@ class _Dataset:
 
     def _streamed(self, members: list[tuple[Job, Part]]) -> bool:
         job = members[0][0]
-        features = self.plan.method_fields[job.method_key]["input"]["kind"] == "features"
-        return self.stream and features and not self._transductive(job)
+        return self.stream and self._is_on_features(job) and not self._transductive(job)
+
+    def _is_on_features(self, job: Job) -> bool:
+        return bool(self.plan.method_fields[job.method_key]["input"]["kind"] == "features")
+
+    def _tiles_for(self, members: list[tuple[Job, Part]]) -> tiles.Tiles:
+        return self.tiles if self._is_on_features(members[0][0]) else {}
 
     def _transductive(self, job: Job) -> bool:
         """Whether the method looks at the whole test split at once: then it is not cut into slices."""
@@ -184,7 +199,9 @@ class _Dataset:
         text = members[0][1].text
         tests = self.tests[category]
         streamed = self._streamed(members)
-        chunks = self.chunks.of(source, drawn if streamed else (*drawn, *tests), [text])
+        looked_at = drawn if streamed else (*drawn, *tests)
+        in_tiles = {s.digest: held for s in looked_at if (held := self._tiles_for(members).get(s.digest))}
+        chunks = self.chunks.of(source, tiles.shown(looked_at, in_tiles), [text])
         return ScoreUnit(
             unit_id=digest([part.part_id for part in parts])[:20],
             dataset=self.name,
@@ -199,6 +216,7 @@ class _Dataset:
             slices=-(-len(tests) // SLICE) if streamed else 1,
             masked=any(s.label for s in tests) and all(s.mask for s in tests if s.label),
             root=str(self.prepared.root_path),
+            tiles=in_tiles,
         )
 
     def _part(self, job: Job, part: Part, drawn: tuple[Sample, ...]) -> PlannedPart:

@@ -136,7 +136,7 @@ def inputs_in(message: dict[str, Any]) -> tuple[Any, Any]:
 def _images(message: dict[str, Any]) -> tuple[np.ndarray, np.ndarray]:
     """Prompts and queries: the array holds the prompts first, row ``first_query`` is the first query."""
     images = mapped(message["images"])
-    return images[: message["shots"]], images[message["first_query"] :]
+    return images[: message["prompts"]], images[message["first_query"] :]
 
 
 def features_in(message: dict[str, Any]) -> tuple[Features, Features]:
@@ -154,7 +154,7 @@ def features_in(message: dict[str, Any]) -> tuple[Features, Features]:
     )
     queries = everything.rows(message["first_query"], len(everything))
     queries = replace(queries, nearest=nearest, nearest_windows=of_windows, window_priors=priors)
-    return everything.rows(0, message["shots"]), queries
+    return everything.rows(0, message["prompts"]), queries
 
 
 COMMANDS = {"score": run_part, "train": train, "bring": bring}

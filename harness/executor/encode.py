@@ -21,9 +21,9 @@ from gad.harness.nouns import (
     ENCODER_VERSION,
     PIXELS_VERSION,
     FeatureInput,
+    GridResize,
     ImageInput,
     Precision,
-    Resize,
 )
 from gad.harness.units import EncodeUnit
 
@@ -41,7 +41,7 @@ class Encoding:
     images with an error).
 
     ``halved``: digests of images that were encoded with half the batch. They are never in the store, so a chunk
-    that has some comes with its rows.
+    that has some comes with its rows. ``count``: of images, however many tiles they have.
     """
 
     key: str
@@ -104,7 +104,16 @@ def encode(
             together = _together(store, streams, digests, names, found, errors)
         except MissingFeatures:  # a damaged shard was set aside: now its rows are known to be missing
             return encode(unit, cache, threads, device, least, halves=halves)
-    return Encoding(key, look, encoder.parameters, errors, len(good), passes.seconds, together, tuple(halved))
+    return Encoding(
+        key,
+        look,
+        encoder.parameters,
+        errors,
+        len({chosen[row].id for row in good}),  # of tiles their images
+        passes.seconds,
+        together,
+        tuple(halved),
+    )
 
 
 def stream_names(wanted: FeatureInput) -> list[str]:
@@ -156,14 +165,18 @@ def text_digest(line: str) -> str:
     return ids.digest(["text", line])
 
 
-def seen_by(encoder: Encoder, resize: Resize) -> ImageInput:
-    """The pixels an encoder gets: prepared its own way, or (not ``crop``) with all of an image in the square."""
-    return (
-        encoder.input if resize == "crop" else encoder.input.model_copy(update={"resize": resize, "short": 0})
-    )
+def seen_by(encoder: Encoder, resize: GridResize) -> ImageInput:
+    """The pixels an encoder gets: prepared its own way, or (not ``crop``) with all of an image in the square.
+
+    A ``tile`` is a square already; what is not (an image for training) has its centre cut out.
+    """
+    if resize == "crop":
+        return encoder.input
+    how = "crop" if resize == "tile" else resize
+    return encoder.input.model_copy(update={"resize": how, "short": 0})
 
 
-def encoder_key(encoder: Encoder, resize: Resize = "crop", device: str = "") -> str:
+def encoder_key(encoder: Encoder, resize: GridResize = "crop", device: str = "") -> str:
     """Key of an encoder's features: weights, code, preprocessing, precision. Images are 8-bit when they come.
 
     ``device``: the kind of device that computes them, the encoder's own unless another is named.

@@ -73,7 +73,12 @@ class PixelInputs:
         return self.took
 
     def message(self, part: PlannedPart) -> dict[str, Any]:
-        return {"kind": "images", "images": str(self.path), "first_query": self.prompts}
+        return {
+            "kind": "images",
+            "prompts": part.shots,
+            "images": str(self.path),
+            "first_query": self.prompts,
+        }
 
 
 class FeatureInputs:
@@ -103,18 +108,19 @@ class FeatureInputs:
         self.unreadable = errors
         self.files: dict[str, str] = {}
         self.took: dict[str, float] = {}  # by file
-        if any(s.digest in errors for s in unit.tests):
+        tests = unit.shown(unit.tests)
+        if any(s.digest in errors for s in tests):
             return  # every part needs all tests: none will be scored
         # Parts that need a prompt that cannot be read will not be scored either.
-        self.prompts = tuple(itertools.takewhile(lambda s: s.digest not in errors, unit.prompts))
+        self.prompts = tuple(itertools.takewhile(lambda s: s.digest not in errors, unit.shown(unit.prompts)))
         wanted = [part.input for part in unit.parts if isinstance(part.input, FeatureInput)]
-        everything = (*self.prompts, *unit.tests)
+        self.tests, everything = tests, (*self.prompts, *tests)
         self._copy("class", everything)
         for name in sorted({each.stream(layer) for each in wanted if each.tokens for layer in each.layers}):
             self._copy(name, everything)
         compared = {name for each in wanted if each.nearest for name in _compared(each)}
         for name in sorted(compared) if self.prompts else ():
-            self._nearest(name, sorted({part.shots for part in unit.parts}))
+            self._nearest(name, sorted({self._shown(part) for part in unit.parts}))
         for size in sorted({size for each in wanted if not each.nearest for size in each.windows}):
             self._copy(f"window-{size}", everything)
         if any(each.text for each in wanted):
@@ -127,7 +133,8 @@ class FeatureInputs:
     def message(self, part: PlannedPart) -> dict[str, Any]:
         wanted = part.input
         assert isinstance(wanted, FeatureInput)
-        compared = wanted.nearest and part.shots > 0  # zero-shot: there is nothing to be near to
+        shown = self._shown(part)
+        compared = wanted.nearest and shown > 0  # zero-shot: there is nothing to be near to
         layers = {str(layer): wanted.stream(layer) for layer in wanted.layers}
         windows = {str(size): f"window-{size}" for size in wanted.windows}
 
@@ -136,16 +143,21 @@ class FeatureInputs:
 
         return {
             "kind": "features",
+            "prompts": shown,
             "first_query": len(self.prompts),
             "size": wanted.size,
             "class": self.files["class"],
             "tokens": files(layers, wanted.tokens),
             "windows": files(windows, not wanted.nearest),
-            "nearest": files(layers, compared, f"-K{part.shots}"),
-            "nearest_windows": files(windows, compared, f"-K{part.shots}"),
+            "nearest": files(layers, compared, f"-K{shown}"),
+            "nearest_windows": files(windows, compared, f"-K{shown}"),
             "window_priors": files(windows, self._priors_for(wanted), "-prior"),
             "texts": self.files["text"] if wanted.text else None,
         }
+
+    def _shown(self, part: PlannedPart) -> int:
+        """How many images the detector is shown as prompts: K, or more where some are in tiles."""
+        return len(self.unit.shown(part.prompts))
 
     def _rows(self, name: str, samples: Sequence[Sample]) -> NDArray[Any]:
         from gad.harness.features.shards import Stream
@@ -187,8 +199,8 @@ class FeatureInputs:
         prompts = self._rows(name, self.prompts)
         found: dict[int, list[NDArray[np.float32]]] = {k: [] for k in shots}
         took = dict.fromkeys(shots, 0.0)  # until the first K prompts were looked at
-        for start in range(0, len(self.unit.tests), BLOCK):
-            running = RunningNearest(self._rows(name, self.unit.tests[start : start + BLOCK]))
+        for start in range(0, len(self.tests), BLOCK):
+            running = RunningNearest(self._rows(name, self.tests[start : start + BLOCK]))
             for number, prompt in enumerate(prompts, start=1):
                 running.add(prompt)
                 if number in found:
@@ -204,7 +216,7 @@ class FeatureInputs:
 
     def _priors(self, name: str, texts: NDArray[np.float32]) -> None:
         """Text priors of every query window; they are the same for every K."""
-        started, tests = time.perf_counter(), self.unit.tests
+        started, tests = time.perf_counter(), self.tests
         blocks = [
             window_priors(self._rows(name, tests[start : start + BLOCK]), texts)
             for start in range(0, len(tests), BLOCK)

@@ -17,6 +17,7 @@ import numpy as np
 import psutil
 from pydantic import ValidationError
 
+from gad.harness import tiles
 from gad.harness.errors import HarnessError, StoreError
 from gad.harness.executor import trainings
 from gad.harness.executor.ended import Ended, failed, keep, measured, record_of
@@ -101,14 +102,15 @@ def score(
         inputs = inputs_in(folder)
         for part in unit.parts:
             started, clock = time.time(), time.monotonic()
-            unreadable = [s for s in (*part.prompts, *unit.tests) if s.digest in inputs.unreadable]
+            seen = unit.shown((*part.prompts, *unit.tests))
+            unreadable = [s for s in seen if s.digest in inputs.unreadable]
             if unreadable:
                 outcome = _unreadable(unreadable, inputs.unreadable)
             elif part.training in untrained:
                 outcome = {"error_type": "TrainingFailed", "error": untrained[part.training]}
             else:
                 outcome = _attempts(unit, part, order, inputs)
-                if not inputs.halved.isdisjoint(s.digest for s in (*part.prompts, *unit.tests)):
+                if not inputs.halved.isdisjoint(s.digest for s in seen):
                     outcome["halved_batch"] = min(BATCH // 2, outcome.get("halved_batch", BATCH))
                 outcome["input_seconds"] = inputs.seconds(part)
                 outcome["parameters"] = outcome.get("parameters", 0) + inputs.parameters(part)
@@ -125,7 +127,7 @@ def _with_maps(record: PartRecord, file: Path, unit: ScoreUnit, view: View | Non
     """
     if record.status == "failed" or not file.exists():
         return Ended(record)
-    maps = np.load(file, allow_pickle=False)
+    maps = tiles.maps(np.load(file, allow_pickle=False), unit.tests, unit.tiles)
     try:
         kept = keep(record, maps, view.seen if view else None)
         if not (record.pixel_asked and unit.masked):
@@ -288,14 +290,15 @@ def _record(
 
 def _checked(unit: ScoreUnit, part: PlannedPart, outcome: dict[str, Any]) -> dict[str, Any]:
     """The outcome, or an error outcome when a score is missing, NaN or infinite (naming the image)."""
+    shown = unit.shown(unit.tests)
     try:
         Scores(
             part_id=part.part_id,
-            sample_ids=tuple(s.id for s in unit.tests),
-            labels=tuple(s.label for s in unit.tests),
+            sample_ids=tuple(s.id for s in shown),
+            labels=tuple(s.label for s in shown),
             values=tuple(outcome["scores"]),
         )
     except ValidationError as error:
         reason = error.errors()[0]["msg"].removeprefix("Value error, ")
         return {**outcome, "error_type": "BadScores", "error": f"{reason}; scores must be finite"}
-    return outcome
+    return {**outcome, "scores": tiles.scores(outcome["scores"], unit.tests, unit.tiles)}

@@ -207,14 +207,13 @@ class _Features(_Look):
         return self._merged(samples, errors, self._scored(good, queries))
 
     def _features(self, tests: tuple[Sample, ...], given: dict[str, Any]) -> tuple[Features, Features]:
-        shots = len(self.prompts)
         part = PlannedPart(
             part_id="",
             model=self.single.info.name,
             options="{}",
             method_key="",
             input=self.single.wanted,
-            shots=shots,
+            shots=len(self.prompts),
             prompts=self.prompts,
         )
         unit = ScoreUnit(
@@ -232,7 +231,7 @@ class _Features(_Look):
         store = open_store(self.single.cache)
         with tempfile.TemporaryDirectory() as folder:
             inputs = FeatureInputs(Path(folder), unit, store, self.key, {}, given, maps=self.single.maps)
-            return features_in({**inputs.message(part), "shots": shots})
+            return features_in(inputs.message(part))
 
 
 def seen(path: Path, single: Single) -> NDArray[np.uint8]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 from gad.harness import lacking, registry, sources, units, version
 from gad.harness import plan as planning
 from gad.harness import work as making
-from gad.harness.errors import DataError
+from gad.harness.errors import DataError, UsageError
 from gad.harness.executor import room, setaside, trainings
 from gad.harness.nouns import FeatureInput, Grid, Job, most_maps
 from gad.harness.plan import Only, Plan
@@ -77,6 +77,11 @@ def _submit(grid: Grid, settings: Settings) -> Outcome:
     if plan.missing:
         texts = [lack.text for lack in lacking.find(plan)]
         raise DataError("missing:\n  " + "\n  ".join(texts), fix="Nothing was started.")
+    if settings.stream and grid.resize == "tile":
+        raise UsageError(
+            "images in tiles (`resize: tile`) cannot be streamed",
+            fix="Leave --features stream away; nothing was started.",
+        )
     room.for_features(plan, settings.cache, stream=settings.stream)
     wanted = frozenset({"new", "failed"} if settings.retry_failed else {"new"})
     work = making.make(

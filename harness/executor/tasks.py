@@ -10,6 +10,7 @@ from typing import Any
 
 import ray
 
+from gad.harness import tiles
 from gad.harness.errors import DataError
 from gad.harness.executor import trainings
 from gad.harness.executor.decode import decode
@@ -127,7 +128,7 @@ def score_task(
     untrained = {ended.training_id: ended.error for ended in given[:trained] if ended.error}
     order = order.model_copy(update={"node": ray.get_runtime_context().get_node_id()})
     chunks = Chunks(given[trained:], order)
-    view = View(root=unit.root, seen=chunks.ended[0].seen)
+    view = View(root=unit.root, seen=tiles.whole(chunks.ended[0].seen, unit.input))
     yield from score(unit, order, lambda folder: chunks.inputs(folder, unit), untrained, view)
     yield _task(
         "score",

@@ -6,13 +6,14 @@ Import them from here; in which of the modules beside this one a word lies may c
 from __future__ import annotations
 
 from gad.harness.nouns.cards import Family, ModelInfo, Trial
-from gad.harness.nouns.data import Category, DatasetInfo, PromptSet, Protocol, Sample, Split
+from gad.harness.nouns.data import Box, Category, DatasetInfo, PromptSet, Protocol, Sample, Split
 from gad.harness.nouns.frozen import Frozen
 from gad.harness.nouns.grid import ALL_MAPS, Grid, Limits, ModelChoice, Worst, most_maps, spelled_shots
 from gad.harness.nouns.inputs import (
     ENCODER_VERSION,
     PIXELS_VERSION,
     FeatureInput,
+    GridResize,
     ImageInput,
     Input,
     Precision,
@@ -25,12 +26,14 @@ __all__ = [
     "ALL_MAPS",
     "ENCODER_VERSION",
     "PIXELS_VERSION",
+    "Box",
     "Category",
     "DatasetInfo",
     "Family",
     "FeatureInput",
     "Frozen",
     "Grid",
+    "GridResize",
     "ImageInput",
     "Input",
     "Job",

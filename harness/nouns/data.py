@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Literal
 
+from pydantic import Field
+
 from gad.harness.nouns.frozen import Frozen
 
 Protocol = Literal["industrial", "medical", "one-vs-all", "multi-class"]
 Split = Literal["train", "test"]
+Box = tuple[int, int, int, int]  # left, top, right, bottom in pixels
 
 
 class Sample(Frozen):
@@ -16,7 +19,8 @@ class Sample(Frozen):
     ``id`` is the image's NFC POSIX path inside the raw tree, plus ``#`` and the position where one file
     holds several images. ``path`` is the same file as the file system spells it, relative to the
     dataset's root. ``crop`` is (left, top, right, bottom) in pixels; ``index`` picks one image of an
-    array file. ``digest`` is the sha256 of the image's stored bytes. ``mask`` is a path like ``path``, of a
+    array file. ``tile`` is cut out of what is then there (:mod:`gad.harness.tiles`; never in a manifest).
+    ``digest`` is the sha256 of the image's stored bytes. ``mask`` is a path like ``path``, of a
     mask of the whole file, cropped like it; of several, one a line, what any of them marks is marked.
     """
 
@@ -27,8 +31,9 @@ class Sample(Frozen):
     category: str
     digest: str
     defect: str = ""
-    crop: tuple[int, int, int, int] | None = None
+    crop: Box | None = None
     index: int | None = None
+    tile: Box | None = Field(default=None, exclude_if=lambda value: value is None)
     mask: str = ""
     mask_digest: str = ""
 

@@ -7,7 +7,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from gad.harness.nouns.frozen import Frozen
-from gad.harness.nouns.inputs import Precision, Resize
+from gad.harness.nouns.inputs import GridResize, Precision
 
 
 class ModelChoice(Frozen):
@@ -92,7 +92,7 @@ class Grid(Frozen):
     auxiliary: dict[str, str] = Field(default_factory=dict)
     backbone: str = ""
     precision: Precision = "fp32"
-    resize: Resize = "crop"
+    resize: GridResize = "crop"
     maps: Literal["none", "all"] | Worst = "none"
     pixel_metrics: bool = False
     limits: Limits = Limits()

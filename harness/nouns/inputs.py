@@ -10,6 +10,7 @@ from gad.harness.nouns.frozen import Frozen
 
 Precision = Literal["fp32", "bf16", "fp16"]
 Resize = Literal["crop", "squash", "pad"]
+GridResize = Literal["crop", "squash", "pad", "tile"]
 
 ENCODER_VERSION = 1  # raise it when gad.models.backbones would give other features; in keys and in the store
 PIXELS_VERSION = 1  # raise it when gad.harness.images would give other pixels; part of every method key
@@ -58,9 +59,9 @@ class FeatureInput(Frozen):
     tokens of all its layers after the encoder's final norm, which CNNs have not. ``text_tower``: training
     goes through the encoder's text tower. ``size``, ``weights`` and ``preprocessing`` (where it is not CLIP's)
     are filled in, and layers made positive, when the backbone is looked up. ``resize`` is the grid's: ``crop``
-    is the encoder's own way, which for CLIP is to crop. ``precision`` of the images' pass through the encoder is
-    the grid's. What was not always asked for is written out only where it is not the default, so that keys
-    without it stand.
+    is the encoder's own way, which for CLIP is to crop; ``tile`` shows a long image in several squares.
+    ``precision`` of the images' pass through the encoder is the grid's. What was not always asked for is written out
+    only where it is not the default, so that keys without it stand.
     """
 
     kind: Literal["features"] = "features"
@@ -78,7 +79,7 @@ class FeatureInput(Frozen):
     weights: str = ""
     preprocessing: str = Field(default="", exclude_if=lambda value: value == "")
     precision: Precision = Field(default="fp32", exclude_if=lambda value: value == "fp32")
-    resize: Resize = Field(default="crop", exclude_if=lambda value: value == "crop")
+    resize: GridResize = Field(default="crop", exclude_if=lambda value: value == "crop")
 
     def stream(self, layer: int) -> str:
         """The name that the feature store has for the patch tokens of a layer."""

@@ -121,7 +121,7 @@ good_grids = st.fixed_dictionaries(
         "auxiliary": st.just({}) | st.just({"default": "mvtec", "/usr": "/etc"}),
         "backbone": st.text(st.characters(categories=["L", "N", "P"])),
         "precision": st.sampled_from(["fp32", "bf16", "fp16"]),
-        "resize": st.sampled_from(["crop", "squash", "pad"]),
+        "resize": st.sampled_from(["crop", "squash", "pad", "tile"]),
         "maps": st.sampled_from(["none", "all"]) | st.fixed_dictionaries({"worst": st.integers(1, 10**6)}),
         "pixel_metrics": st.booleans(),
         "limits": st.fixed_dictionaries(

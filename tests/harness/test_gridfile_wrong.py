@@ -39,7 +39,9 @@ WRONG: list[Case] = [
     ),
     (
         text(resize="pda"),
-        ["5: resize: 'pda' is not a way to make images square (crop, squash, pad). Did you mean 'pad'?"],
+        [
+            "5: resize: 'pda' is not a way to make images square (crop, squash, pad, tile). Did you mean 'pad'?"
+        ],
     ),
     (text(precision="32"), ["5: precision: 32 is not a precision (fp32, bf16, fp16)"]),
     # numbers
