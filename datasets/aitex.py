@@ -107,12 +107,12 @@ def _normal_id(place: Path, file: Path) -> str:
 def _masks(place: Path, defects: list[tuple[Path, str]], warnings: list[str]) -> dict[Path, list[Path]]:
     """The masks of each defect strip: ``<name>_mask.png``, or ``_mask1`` and ``_mask2``, which are united.
 
-    Strips without one are left out and named in ``warnings``.
+    Spaces in a name do not count: some downloads have ``<name> _mask.png``. Strips without one are left out and named in ``warnings``.
     """
     by_strip: dict[str, list[Path]] = {}
     for file in _strips(place, warnings):
-        by_strip.setdefault(re.sub(r"_mask\d*$", "", file.stem), []).append(file)
-    found = {file: by_strip.pop(file.stem) for file, _ in defects if file.stem in by_strip}
+        by_strip.setdefault(re.sub(r"_mask\d*$", "", _stem(file)), []).append(file)
+    found = {file: by_strip.pop(_stem(file)) for file, _ in defects if _stem(file) in by_strip}
     for file, _ in defects:
         if file not in found:
             warnings.append(f"{file}: skipped, as it has no mask {file.stem}_mask.png in {place}")
@@ -120,6 +120,10 @@ def _masks(place: Path, defects: list[tuple[Path, str]], warnings: list[str]) ->
         named = ", ".join(str(file) for file in files)
         warnings.append(f"{named}: ignored, as there is no strip for it")
     return found
+
+
+def _stem(file: Path) -> str:
+    return file.stem.replace(" ", "").lower()
 
 
 def _squares(root: Path, file: Path, name: str, category: str, masks: Sequence[Path] = ()) -> list[Sample]:
@@ -157,6 +161,6 @@ def _squares(root: Path, file: Path, name: str, category: str, masks: Sequence[P
 
 def _defect(file: Path) -> str:
     """The defect of a strip: the second field of its name is a code."""
-    fields = file.stem.split("_")
+    fields = file.stem.replace(" ", "").split("_")
     code = fields[1] if len(fields) > 1 else ""
     return DEFECTS.get(code, code or "defect")

@@ -111,7 +111,7 @@ def _stem(path: Path) -> str:
 def _unpack_one(path: Path, place: Path, *, alone: bool) -> None:
     try:
         with _opened(path) as members:
-            listed = list(_wanted(path, members, place))
+            listed = list(track(_wanted(path, members, place), f"looking into {path.name}"))
             tops = {PurePosixPath(member.name).parts[0] for member in listed if "/" in member.name}
             single = len(tops) == 1 and all("/" in member.name for member in listed)
             inside = place if alone or single else place / _stem(path)

@@ -80,13 +80,15 @@ def read_single(raw: Path | None, info: DatasetInfo, expected: str) -> Built:
     return Built(samples=tuple(samples), root=found[0], texts=texts, warnings=tuple(warnings))
 
 
-def read_categories(root: Path, names: list[str]) -> Built:
-    """Those of some categories that are in ``root``; other folders there are named in the warnings."""
+def read_categories(root: Path, names: list[str], only: str = "") -> Built:
+    """Those of the categories ``names`` that are in ``root``, or the one that is asked for.
+
+    Other folders there are named in the warnings.
+    """
     warnings: list[str] = []
-    there = [place for place in trees.folders(root) if place.name in names and looks_like_category(place)]
-    others = [
-        place.name for place in trees.folders(root) if place not in there and looks_like_category(place)
-    ]
+    places = [place for place in trees.folders(root) if looks_like_category(place)]
+    others = [place.name for place in places if place.name not in names]
+    there = [place for place in places if place.name in ([only] if only else names)]
     if others:
         warnings.append(f"{root}: ignored, as they are not of the dataset: {trees.shortened(others)}")
     return Built(

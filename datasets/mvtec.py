@@ -50,14 +50,13 @@ INFO = DatasetInfo(
 def build(raw: Path | None, made: Path, info: DatasetInfo) -> Built:
     """Samples of the categories that are there, in place. Raises DataError when there is none."""
     found = trees.locate(raw, _holds_categories) if raw else []
+    only = ""
     if raw and not found and _is_category(raw.resolve()):
         found = [raw.resolve().parent]  # a single category was named: ids start with its name all the same
-        only = [raw.resolve().name]
-    else:
-        only = list(_COUNTS)
+        only = raw.resolve().name
     if not found:
         raise wrong_folder(info.name, raw, EXPECTED)
-    return folder.read_categories(found[0], only)
+    return folder.read_categories(found[0], list(_COUNTS), only)
 
 
 def _holds_categories(place: Path) -> bool:

@@ -11,6 +11,7 @@ from gad.harness.manifest import sample_id
 
 DESCRIPTION = "dataset.yaml"  # makes a folder one of labelled classes
 MOST_FOLDERS = 10_000  # looked into at one depth
+LITTER = frozenset({"__macosx", "thumbs.db", "desktop.ini"})  # what desktops leave, lower case; no images
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"})
 
 
@@ -19,7 +20,7 @@ def is_image(path: Path) -> bool:
 
 
 def entries(folder: Path) -> list[Path]:
-    """What a folder holds, without hidden things and ``__MACOSX``, sorted by NFC name.
+    """What a folder holds, without hidden things and what desktops leave, sorted by NFC name.
 
     Raises DataError when the folder cannot be listed, or holds a name that is not UTF-8 (it could be
     neither stored nor shown).
@@ -30,7 +31,7 @@ def entries(folder: Path) -> list[Path]:
         raise DataError(
             f"cannot list {folder}: {error.strerror or error}", fix="Check the path and its permissions."
         ) from error
-    kept = [name for name in names if not name.startswith(".") and name != "__MACOSX"]
+    kept = [name for name in names if not name.startswith(".") and name.lower() not in LITTER]
     for name in kept:
         if any("\ud800" <= character <= "\udfff" for character in name):
             raise DataError(
