@@ -107,7 +107,8 @@ def _normal_id(place: Path, file: Path) -> str:
 def _masks(place: Path, defects: list[tuple[Path, str]], warnings: list[str]) -> dict[Path, list[Path]]:
     """The masks of each defect strip: ``<name>_mask.png``, or ``_mask1`` and ``_mask2``, which are united.
 
-    Spaces in a name do not count: some downloads have ``<name> _mask.png``. Strips without one are left out and named in ``warnings``.
+    Spaces in a name do not count: some downloads have ``<name> _mask.png``. Strips without one are left out
+    and named in ``warnings``.
     """
     by_strip: dict[str, list[Path]] = {}
     for file in _strips(place, warnings):
