@@ -210,6 +210,15 @@ class Hostile:
         if len(queries) > 25: self.leaks(queries, scores)
         return scores
     def starves_always(self, queries, scores): raise MemoryError
+    def halves(self, queries, scores): raise ValueError("half a pair: \\udcff")
+    def shouts(self, queries, scores): raise ValueError("loud " * 10_000_000)
+    def mutes(self, queries, scores): sys.stdout = sys.stderr = None; raise ValueError("no more words")
+    def counts(self, queries, scores): self.parameters = 10**30; return scores
+    def daemons(self, queries, scores):
+        if not vars(self).get("forked"):
+            os.system("setsid sleep 4321 > /dev/null 2>&1 &")
+        self.forked = True
+        return scores
     def interrupts(self, queries, scores): raise KeyboardInterrupt
     def stops(self, queries, scores): sys.exit(0)
     def forks(self, queries, scores):

@@ -10,6 +10,7 @@ message names (``maps``: empty where nobody wants them).
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import faulthandler
 import json
 import os
@@ -28,12 +29,16 @@ import numpy as np
 from safetensors.numpy import load_file
 
 from gad.harness.adapter import Context, Features
+from gad.harness.errors import ModelError
 from gad.harness.executor.learn import bring, train
 from gad.harness.executor.loaded import load, mapped
 from gad.harness.executor.passes import out_of_memory
 from gad.harness.executor.returned import MapFile, checked
 from gad.harness.nouns import ModelInfo
 from gad.harness.units import SLICE
+
+MOST_SAID = 20_000  # characters of an error that are sent: an adapter may put a whole array into its words
+SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER of Linux
 
 
 def main(commands: BinaryIO, replies: BinaryIO) -> None:
@@ -47,15 +52,15 @@ def main(commands: BinaryIO, replies: BinaryIO) -> None:
         except Exception as error:
             reply = {
                 "error_type": type(error).__name__,
-                "error": str(error) or type(error).__name__,
-                "traceback": traceback.format_exc(),
+                "error": str(error)[:MOST_SAID] or type(error).__name__,
+                "traceback": traceback.format_exc()[-MOST_SAID:],
                 "kind": "memory" if out_of_memory(error) else "",
             }
         if os.getpid() != own:
             os._exit(0)  # a copy that the adapter forked and let run on: it has nothing to say here
         reply["number"] = message["number"]
         reply["peak_memory_mb"] = peak_memory_mb()
-        with contextlib.suppress(OSError, ValueError):  # the adapter may have closed them
+        with contextlib.suppress(Exception):  # the adapter may have closed them, or put anything in their place
             sys.stdout.flush()
             sys.stderr.flush()
         _send(replies, reply)
@@ -99,9 +104,21 @@ def run_part(message: dict[str, Any]) -> dict[str, Any]:
     return {
         "scores": scores,
         "maps": maps.written,
-        "parameters": int(getattr(adapter, "parameters", 0)),
+        "parameters": parameters_of(adapter),
         "seconds": time.perf_counter() - started,
     }
+
+
+def parameters_of(adapter: Any) -> int:
+    """How many parameters an adapter says that it has; 0 if it says nothing. ModelError for what is no count."""
+    said = getattr(adapter, "parameters", 0)
+    number = int(said) if isinstance(said, (int, float, np.number)) and 0 <= said < 2**63 else -1
+    if number < 0:
+        raise ModelError(
+            f"its attribute `parameters` is {str(said)[:100]!r}, expected how many parameters it has",
+            fix="Set it to a number, or leave it away.",
+        )
+    return number
 
 
 def context_in(message: dict[str, Any]) -> Context:
@@ -161,15 +178,27 @@ COMMANDS = {"score": run_part, "train": train, "bring": bring}
 
 
 def _die_with_parent(lifeline: int) -> None:
-    """Wait for the parent's end of the pipe to close, however it died, then take the whole group along."""
+    """Wait for the parent's end of the pipe to close, however it died, then take everything along."""
     os.read(lifeline, 1)
+    from gad.harness.executor.supervise import descendants
+
+    for process in descendants(os.getpid()):  # some may have left the group
+        with contextlib.suppress(Exception):
+            process.kill()
     os.killpg(os.getpgid(0), signal.SIGKILL)
+
+
+def _adopt_orphans() -> None:
+    """Stay the ancestor of what the adapter starts, also of daemons, so that the parent finds them (Linux only)."""
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(SUBREAPER, 1, 0, 0, 0)
 
 
 def serve(descriptors: list[str]) -> None:
     """Answer commands on the pipes that the parent opened, until it closes them or dies."""
     commands_fd, replies_fd, lifeline_fd = map(int, descriptors)
     faulthandler.enable()
+    _adopt_orphans()
     threading.Thread(target=_die_with_parent, args=(lifeline_fd,), daemon=True).start()
     with open(commands_fd, "rb") as commands_pipe, open(replies_fd, "wb") as replies_pipe:
         main(commands_pipe, replies_pipe)

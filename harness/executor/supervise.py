@@ -125,7 +125,9 @@ class Child:
             reply = None
         if not isinstance(reply, dict) or not {"ready", "seconds", "error"} & reply.keys():
             raise self._stop("exited", "the adapter's process sent something that is no reply")
-        return reply if reply.get("number") == self.number else None
+        if reply.get("number") != self.number:
+            return None
+        return {name: _text(value) if isinstance(value, str) else value for name, value in reply.items()}
 
     def _enforce(self, limits: Limits, deadline: float) -> None:
         if time.monotonic() > deadline:
@@ -198,6 +200,11 @@ def _write_all(descriptor: int, content: bytes) -> None:
     view = memoryview(content)
     while view:
         view = view[os.write(descriptor, view) :]
+
+
+def _text(said: str) -> str:
+    """Words of an adapter as they can be stored: half a surrogate pair, which no file can hold, is spelled out."""
+    return said.encode("utf-8", "backslashreplace").decode()
 
 
 def descendants(pid: int) -> list[psutil.Process]:

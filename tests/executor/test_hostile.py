@@ -36,6 +36,10 @@ EXPECTED = {
     "some_maps": ("no maps for one batch and maps of 8x8 for another", 1),
     "huge_maps": ("kept maps are fp16, up to 65504", 1),
     "forks_and_exits": ("exited with code 3", 2),
+    "halves": ("half a pair: \\udcff", 1),
+    "shouts": ("loud loud", 1),
+    "mutes": ("no more words", 1),
+    "counts": ("expected how many parameters it has", 1),
     "babbles": ("sent something that is no reply", 2),
 }
 
@@ -133,7 +137,7 @@ def test_failed_parts_are_run_again_only_when_asked(bench: Bench, submit: Callab
 def test_what_an_adapter_forks_neither_answers_nor_stays(bench: Bench, submit: Callable[..., str]) -> None:
     """A forked copy's late reply is never taken for the next part's; strays are killed; scores are right."""
     models = "".join(
-        f"  - {{name: hostile, options: {{how: {how}}}}}\n" for how in ("good", "forks", "leaves", "closes")
+        f"  - {{name: hostile, options: {{how: {how}}}}}\n" for how in ("good", "forks", "leaves", "daemons", "closes")
     )
     submit(f"models:\n{models}datasets: [digits-one-vs-all]\nshots: [2, 4]\nseeds: [0]\n")
     rows = bench.query(
@@ -141,6 +145,6 @@ def test_what_an_adapter_forks_neither_answers_nor_stays(bench: Bench, submit: C
         "JOIN parts p USING (part_id) GROUP BY ALL"
     )
     assert len(rows) == 10 * 2 * 899
-    assert all(len(scores) == 4 and len(set(scores)) == 1 for *_, scores in rows)
+    assert all(len(scores) == 5 and len(set(scores)) == 1 for *_, scores in rows)
     strays = [p.pid for p in psutil.process_iter(["cmdline"]) if p.info["cmdline"] == ["sleep", "4321"]]
     assert not strays
