@@ -94,10 +94,15 @@ def _fail(error: Exception, text: str, code: int) -> NoReturn:
 
 
 def _interrupted() -> NoReturn:
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # once more, while things are put away: end without a word
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    print("interrupted", file=sys.stderr)
+    for number in (signal.SIGINT, signal.SIGTERM):  # once more, while things (Ray) are put away
+        signal.signal(number, _at_once)
+    print("interrupted", file=sys.stderr, flush=True)
     sys.exit(1)
+
+
+def _at_once(_number: int, _frame: FrameType | None) -> NoReturn:
+    os.write(2, b"ended at once: what was started is left to end by itself\n")
+    os._exit(1)
 
 
 def _terminated(_number: int, _frame: FrameType | None) -> NoReturn:

@@ -196,14 +196,16 @@ def _drive(
     most = settings.max_failures
     if most is not None and most < 1:
         most = most * work.parts
+    recorder: Recorder | None = None
     with counted() as stop:
         try:
             with Recorder(settings.results) as recorder:
                 Driver(work, order, jobs_of, progress, recorder, most).run(cpus, stop)
                 if most is not None and progress.counts.parts_failed > most:
                     print(f"stopped: {progress.counts.parts_failed} parts have failed", file=sys.stderr)
-            progress.counts.recorded = recorder.written
         finally:
+            if recorder:  # it may have written more, and then failed: what is told last has to be right
+                progress.counts.recorded = recorder.written
             progress.close(note="stopped" if stop.asked else "")
     return bool(stop.asked) and progress.counts.parts_ended < work.parts
 

@@ -137,7 +137,8 @@ def test_failed_parts_are_run_again_only_when_asked(bench: Bench, submit: Callab
 def test_what_an_adapter_forks_neither_answers_nor_stays(bench: Bench, submit: Callable[..., str]) -> None:
     """A forked copy's late reply is never taken for the next part's; strays are killed; scores are right."""
     models = "".join(
-        f"  - {{name: hostile, options: {{how: {how}}}}}\n" for how in ("good", "forks", "leaves", "daemons", "closes")
+        f"  - {{name: hostile, options: {{how: {how}}}}}\n"
+        for how in ("good", "forks", "leaves", "daemons", "closes")
     )
     submit(f"models:\n{models}datasets: [digits-one-vs-all]\nshots: [2, 4]\nseeds: [0]\n")
     rows = bench.query(
