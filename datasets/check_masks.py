@@ -68,7 +68,7 @@ def fit(root: Path, sample: Sample, size: Callable[[], tuple[int, int]], again: 
     if lost == 1:
         return (
             f"{WARNING}mask {named} ({sample.id}) lies outside the central square, which is all that CLIP's "
-            "preprocessing (`resize: crop`) looks at: nobody can find this defect; `resize: pad` or `squash` keeps it",
+            "preprocessing (`resize: crop`) looks at: nobody can find this defect; `pad`, `squash` and `tile` keep it",
             lost,
         )
     return "", lost
@@ -82,7 +82,7 @@ def cut(samples: Sequence[Sample], lost: Sequence[float]) -> list[str]:
             by_category[sample.category].append((share, sample.id))
     return [
         f"{WARNING}category {category}: CLIP's preprocessing (`resize: crop`) looks at the central square, which "
-        f"cuts off a part of {len(found)} mask(s), most of {max(found)[1]} ({max(found)[0]:.0%}); `resize: pad` "
-        "or `squash` keeps all"
+        f"cuts off a part of {len(found)} mask(s), most of {max(found)[1]} ({max(found)[0]:.0%}); `pad`, "
+        "`squash` and `tile` keep all"
         for category, found in by_category.items()
     ]
