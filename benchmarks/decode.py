@@ -114,7 +114,7 @@ def stream(given: Iterator[Any], cores: int) -> int:
     """The sum of all pixels; as many chunks are under way as the driver has."""
     import ray
 
-    from gad.harness.executor.score import Order
+    from gad.harness.executor.order import Order
     from gad.harness.executor.tasks import encode_task
     from gad.harness.nouns import Limits
 

@@ -38,7 +38,7 @@ def rates(results: Path, trial: Plan | None, known: Registry) -> Rates:
     import torch
 
     from gad.harness.executor import calibrate
-    from gad.harness.executor.score import Order
+    from gad.harness.executor.order import Order
     from gad.harness.executor.submit import methods_of
 
     order = Order(

@@ -8,7 +8,7 @@ import sys
 import tracemalloc
 from pathlib import Path
 
-from gad.harness.executor.score import MEMORY_PREFIX
+from gad.harness.executor.memory import MEMORY_PREFIX
 
 MAPPED = re.compile(rf"^([0-9a-f]+)-([0-9a-f]+) .*/{MEMORY_PREFIX}[0-9]+-")
 

@@ -16,8 +16,10 @@ from gad.harness.conformance.cases import Case
 from gad.harness.conformance.failures import Blocked, CheckFailed
 from gad.harness.conformance.processes import LIMITS, MAIN, Processes
 from gad.harness.errors import HarnessError
-from gad.harness.executor import score as scoring
+from gad.harness.executor.attempts import message_for
 from gad.harness.executor.encode import encoder_key, encoder_of
+from gad.harness.executor.memory import in_memory
+from gad.harness.executor.order import Method, Order
 from gad.harness.methods import input_of
 from gad.harness.nouns import ImageInput, ModelChoice
 
@@ -117,17 +119,17 @@ class Subject(Processes):
         unit = cases.unit_of(self, case)
         (part,) = unit.parts
         batch_size = case.batch_size or self.info.batch_size
-        order = scoring.Order(
+        order = Order(
             run_id="",
-            methods={"": scoring.Method(info=self.model.reference, batch_size=batch_size)},
+            methods={"": Method(info=self.model.reference, batch_size=batch_size)},
             limits=LIMITS,
             threads=1,
             cache=str(self.cache),
             maps_most=int(maps),
         )
-        with scoring.in_memory() as folder:
+        with in_memory() as folder:
             inputs = cases.inputs_in(self, folder, unit, maps=maps)
-            message = scoring.message_for(unit, part, order, inputs, batch_size)
+            message = message_for(unit, part, order, inputs, batch_size)
             before = _contents(folder)
             reply = self.tell({**message, "do": do}, child)
             after = _contents(folder)

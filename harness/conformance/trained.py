@@ -9,7 +9,7 @@ from gad.harness.conformance.failures import CheckFailed
 from gad.harness.conformance.planted import AUXILIARY
 from gad.harness.errors import ModelError
 from gad.harness.executor import trainings
-from gad.harness.executor.score import in_memory
+from gad.harness.executor.memory import in_memory
 from gad.harness.executor.showing import show
 from gad.harness.executor.supervise import ChildEnded
 from gad.harness.executor.train import train_into, with_notes

@@ -14,10 +14,12 @@ import numpy as np
 from gad.harness import work as making
 from gad.harness.estimate import Rates
 from gad.harness.executor import trainings, trials
+from gad.harness.executor.attempts import CHILDREN
 from gad.harness.executor.decode import decode
 from gad.harness.executor.encode import encode, encoder_key, encoder_of, open_store, torch_threads
 from gad.harness.executor.inputs import FeatureInputs, Inputs, PixelInputs
-from gad.harness.executor.score import CHILDREN, Order, looks_at_maps, score
+from gad.harness.executor.order import Order, looks_at_maps
+from gad.harness.executor.score import score
 from gad.harness.nouns import FeatureInput, ImageInput
 from gad.harness.plan import Plan
 from gad.harness.registry import Registry

@@ -16,9 +16,9 @@ import ray
 
 from gad.harness.errors import StoreError
 from gad.harness.executor.ended import Ended, failed, measured, record_of
+from gad.harness.executor.order import Order
 from gad.harness.executor.progress import Progress
 from gad.harness.executor.recorder import Recorder
-from gad.harness.executor.score import Order
 from gad.harness.executor.slices import Slices
 from gad.harness.executor.stopping import Stop
 from gad.harness.executor.tasks import encode_task, measure_task, score_task, train_task

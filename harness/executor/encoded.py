@@ -10,8 +10,8 @@ import numpy as np
 
 from gad.harness.executor.encode import encode, open_store, torch_threads
 from gad.harness.executor.inputs import FeatureInputs, Inputs, PixelInputs
+from gad.harness.executor.order import Order, looks_at_maps
 from gad.harness.executor.passes import BATCH, Rows
-from gad.harness.executor.score import Order, looks_at_maps
 from gad.harness.executor.shown import ShownFeatures, ShownImages
 from gad.harness.executor.train import train
 from gad.harness.features.store import MissingFeatures

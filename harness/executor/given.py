@@ -12,7 +12,8 @@ from gad.harness.errors import ModelError
 from gad.harness.executor import trainings
 from gad.harness.executor.encode import DEVICES, encoder_key, encoder_of
 from gad.harness.executor.loaded import load
-from gad.harness.executor.score import Order, in_memory
+from gad.harness.executor.memory import in_memory
+from gad.harness.executor.order import Order
 from gad.harness.executor.supervise import Child, ChildEnded
 from gad.harness.nouns import FeatureInput, ImageInput, Input, ModelInfo
 from gad.harness.units import TrainUnit

@@ -19,8 +19,8 @@ from gad.harness.store import ingest, manifests, read, runs, segments
 from gad.harness.store.layout import Layout
 
 if TYPE_CHECKING:
+    from gad.harness.executor.order import Method, Order
     from gad.harness.executor.progress import Progress
-    from gad.harness.executor.score import Method, Order
 
 
 @dataclass(frozen=True)
@@ -160,8 +160,8 @@ def _run(
     plan: Plan, work: units.Work, settings: Settings, known: registry.Registry, outcome: Outcome
 ) -> None:
     from gad.harness.executor import cluster
+    from gad.harness.executor.order import Order
     from gad.harness.executor.progress import Counts, Progress
-    from gad.harness.executor.score import Order
 
     with cluster.session(settings.address, settings.workers) as cpus:
         nodes = cluster.preflight(_sentinels(work), sorted({job.model.name for job in plan.jobs}))
@@ -221,7 +221,7 @@ def _sentinels(work: units.Work) -> list[str]:
 
 def methods_of(plan: Plan, known: registry.Registry) -> dict[str, Method]:
     """How to run each method of a plan, by its key."""
-    from gad.harness.executor.score import Method
+    from gad.harness.executor.order import Method
 
     found: dict[str, Method] = {}
     for key, fields in plan.method_fields.items():

@@ -18,9 +18,10 @@ from gad.harness.executor.encode import Encoding, encode
 from gad.harness.executor.encoded import Chunks, Encoded
 from gad.harness.executor.ended import Ended
 from gad.harness.executor.given import bring
+from gad.harness.executor.order import Order
 from gad.harness.executor.passes import Seconds
 from gad.harness.executor.pixels import Pixels, View, measure
-from gad.harness.executor.score import Order, score
+from gad.harness.executor.score import score
 from gad.harness.nouns import Frozen, ImageInput, PixelResult
 from gad.harness.store.records import TaskRecord
 from gad.harness.units import EncodeUnit, ScoreUnit, TrainUnit, source_name

@@ -7,7 +7,8 @@ from typing import Any
 
 from gad.harness.errors import ModelError
 from gad.harness.executor import trainings
-from gad.harness.executor.score import Order, in_memory
+from gad.harness.executor.memory import in_memory
+from gad.harness.executor.order import Order
 from gad.harness.executor.shown import Shown
 from gad.harness.executor.supervise import Child, ChildEnded
 from gad.harness.nouns import Limits

@@ -11,7 +11,7 @@ from typing import Any
 from gad.harness import atomic, manifest
 from gad.harness.errors import UsageError
 from gad.harness.executor import trainings
-from gad.harness.executor.score import in_memory
+from gad.harness.executor.memory import in_memory
 from gad.harness.executor.showing import show
 from gad.harness.executor.train import train_into
 from gad.harness.ids import canonical

@@ -9,7 +9,7 @@ from pathlib import Path
 from gad.harness import manifest
 from gad.harness.errors import ModelError
 from gad.harness.executor import trainings
-from gad.harness.executor.score import Order
+from gad.harness.executor.order import Order
 from gad.harness.executor.showing import show
 from gad.harness.executor.supervise import Child
 from gad.harness.executor.train import train_into

@@ -10,7 +10,7 @@ import raws
 from gad.datasets.prepare import by_name
 from gad.harness import estimate, plan, registry, sources
 from gad.harness.cli import estimating
-from gad.harness.executor.score import CHILDREN
+from gad.harness.executor.attempts import CHILDREN
 from gad.harness.nouns import Grid, ModelChoice
 from gad.harness.planned import Source
 from gad.models.backbones import generated

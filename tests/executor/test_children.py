@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import psutil
 import pytest
 
-from gad.harness.executor.score import Children
+from gad.harness.executor.attempts import Children
 
 METHODS = [f"method-{number}" for number in range(9)]  # the variants of the ablation
 

@@ -17,9 +17,11 @@ from gad.datasets.prepare import by_name
 from gad.harness import plan, registry, work
 from gad.harness.errors import ModelError
 from gad.harness.executor import encode as encoding
+from gad.harness.executor.attempts import CHILDREN
 from gad.harness.executor.encoded import Chunks, Encoded
+from gad.harness.executor.order import Order
 from gad.harness.executor.passes import BATCH, Passes
-from gad.harness.executor.score import CHILDREN, Order, score
+from gad.harness.executor.score import score
 from gad.harness.executor.submit import methods_of
 from gad.harness.nouns import FeatureInput, Grid, ModelChoice
 from gad.harness.planned import Source

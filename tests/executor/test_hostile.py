@@ -9,7 +9,7 @@ import psutil
 import pytest
 from support import Bench
 
-from gad.harness.executor.score import IDLE_CHILDREN
+from gad.harness.executor.attempts import IDLE_CHILDREN
 
 pytestmark = pytest.mark.timeout(600)
 

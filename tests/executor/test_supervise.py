@@ -19,7 +19,7 @@ from support import wait_for
 
 from gad.harness.adapter import Scored
 from gad.harness.errors import ModelError
-from gad.harness.executor import score, supervise
+from gad.harness.executor import memory, supervise
 from gad.harness.executor.child import out_of_memory
 from gad.harness.executor.returned import MapFile, checked
 from gad.harness.executor.supervise import Child, ChildEnded
@@ -185,11 +185,11 @@ def test_a_kill_for_memory_is_told_from_another_kill(
 
 def test_shared_memory_that_is_small_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As containers have it by default. What a process left that was killed goes, wherever it lies."""
-    monkeypatch.setattr(score.tempfile, "gettempdir", lambda: str(tmp_path))
-    monkeypatch.setattr(score, "LEAST_SHARED_BYTES", 1 << 62)
-    left = tmp_path / f"{score.MEMORY_PREFIX}{2**22 + 1}-x"  # no process has so high a number
+    monkeypatch.setattr(memory.tempfile, "gettempdir", lambda: str(tmp_path))
+    monkeypatch.setattr(memory, "LEAST_SHARED_BYTES", 1 << 62)
+    left = tmp_path / f"{memory.MEMORY_PREFIX}{2**22 + 1}-x"  # no process has so high a number
     left.mkdir()
-    with score.in_memory() as folder:
+    with memory.in_memory() as folder:
         assert folder.parent == tmp_path
         assert not left.exists()
     assert list(tmp_path.iterdir()) == []
