@@ -40,7 +40,7 @@ def message(tmp_path: Path, how: str, seconds: float = 0.0) -> dict[str, Any]:
     return {
         "kind": "images",
         "images": str(path),
-        "shots": 2,
+        "prompts": 2,
         "first_query": 4,
         "batch_size": 50,
         "info": "hostile_models.info:INFO",
