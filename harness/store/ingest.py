@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 
 from gad.harness import atomic
 from gad.harness.errors import StoreError
-from gad.harness.store import database, mapfiles, segments
+from gad.harness.store import database, filling, mapfiles, segments
 from gad.harness.store.layout import Layout
 
 if TYPE_CHECKING:
@@ -93,12 +93,12 @@ def _pass(layout: Layout) -> Ingested:
 
 
 def _take_in(connection: duckdb.DuckDBPyConnection, layout: Layout, done: Ingested) -> None:
-    done.runs, damaged_runs = database.add_new_runs(connection, layout)
+    done.runs, damaged_runs = filling.add_new_runs(connection, layout)
     done.damaged += damaged_runs
     on_disk = {path.name: path for path in segments.listing(layout.root)}
-    known = database.known_segments(connection)
+    known = filling.known_segments(connection)
     for name in sorted(known - on_disk.keys()):
-        database.drop_segment(connection, name)
+        filling.drop_segment(connection, name)
         done.dropped += 1
     if done.dropped:
         # A part may be held by a second segment that was skipped as a repetition: read them all again.
@@ -108,14 +108,14 @@ def _take_in(connection: duckdb.DuckDBPyConnection, layout: Layout, done: Ingest
         if not segments.is_whole(on_disk[name]):
             done.damaged.append(on_disk[name])
             continue
-        done.records += database.add_segment(connection, on_disk[name])
+        done.records += filling.add_segment(connection, on_disk[name])
         if done.records >= BATCH_PARTS:
             break
 
 
 def _forget_all(connection: duckdb.DuckDBPyConnection, names: set[str]) -> None:
     for name in names:
-        database.drop_segment(connection, name)
+        filling.drop_segment(connection, name)
 
 
 def _published_generation(layout: Layout) -> str | None:
