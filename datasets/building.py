@@ -11,7 +11,7 @@ from pathlib import Path
 from gad.datasets import archives, catalog, seen
 from gad.datasets.expected import unexpected
 from gad.datasets.looks import WrongFolderError
-from gad.harness import atomic, manifest
+from gad.harness import atomic, manifest, manifestwrite
 from gad.harness.built import Built
 from gad.harness.errors import DataError
 from gad.harness.manifest import Prepared
@@ -44,7 +44,7 @@ def build(info: DatasetInfo, raw: Path | None, data: Path) -> Prepared:
         named = None if info.name in catalog.DATASETS else raw
         if same and _as_written(same) == _as_built(info, built, named):
             return same
-        return manifest.write(
+        return manifestwrite.write(
             data,
             info,
             built.samples,

@@ -25,7 +25,7 @@ def code() -> str:
     """Digest of the code that prepares: this folder, and what it builds on."""
     here = Path(__file__).parent
     beside = Path(str(manifest.__file__)).parent
-    below = [beside / "manifest.py", beside / "images.py", *(beside / "nouns").glob("*.py")]
+    below = [*beside.glob("manifest*.py"), beside / "images.py", *(beside / "nouns").glob("*.py")]
     return source_digest(here.glob("*.py"), here) + source_digest(below, beside)
 
 

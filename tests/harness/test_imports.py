@@ -21,6 +21,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("harness.ids", "harness.nouns", "harness.atomic"),
     (
         "harness.manifest",
+        "harness.manifestwrite",
         "harness.prompts",
         "harness.images",
         "harness.overlay",
