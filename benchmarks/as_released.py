@@ -26,7 +26,7 @@ from gad.harness import manifest, prompts, registry
 from gad.harness.adapter import Auxiliary, Context, Features
 from gad.harness.executor import child
 from gad.harness.executor.encode import encode, open_store, torch_threads
-from gad.harness.executor.inputs import FeatureInputs
+from gad.harness.executor.inputs import Encodings, FeatureInputs
 from gad.harness.executor.texts import text_embeddings
 from gad.harness.features.shards import Stream
 from gad.harness.metrics import auroc
@@ -79,7 +79,7 @@ class Target:
             )
             place = folder / f"{name}-{category.category}"
             place.mkdir()
-            message = FeatureInputs(place, unit, open_store(cache), key, {}, {}).message(part)
+            message = FeatureInputs(place, unit, Encodings(open_store(cache), key)).message(part)
             labels = np.array([s.label for s in asked])
             self.parts.append((*child.features_in({**message, "shots": SHOTS}), labels))
 

@@ -89,7 +89,7 @@ def cell(unit: Any, model: str, cache: Path, threads: int, shots: int = SHOTS) -
     from gad.harness.adapter import Context
     from gad.harness.executor import child
     from gad.harness.executor.encode import encode, open_store
-    from gad.harness.executor.inputs import FeatureInputs
+    from gad.harness.executor.inputs import Encodings, FeatureInputs
     from gad.harness.units import PlannedPart, ScoreUnit
     from gad.models.backbones.describe import resolve
     from gad.models.inctrl.adapter import SIZES
@@ -121,7 +121,7 @@ def cell(unit: Any, model: str, cache: Path, threads: int, shots: int = SHOTS) -
         chunks=(),
     )
     with tempfile.TemporaryDirectory(dir=cache) as folder:
-        inputs = FeatureInputs(Path(folder), scoring, open_store(cache), key, {}, {})
+        inputs = FeatureInputs(Path(folder), scoring, Encodings(open_store(cache), key))
         prompts, queries = child.features_in({**inputs.message(part), "shots": shots})
         adapter = child.load(info.adapter)(options, Context(category="thing", text="thing", seed=0))
         if model == "inctrl":

@@ -17,7 +17,7 @@ from gad.harness.adapter import Context
 from gad.harness.cli.chosen import chosen_model
 from gad.harness.executor import child, given, single
 from gad.harness.executor.encode import encode, open_store
-from gad.harness.executor.inputs import FeatureInputs
+from gad.harness.executor.inputs import Encodings, FeatureInputs
 from gad.harness.nouns import Sample
 from gad.harness.units import EncodeUnit, PlannedPart, ScoreUnit
 from gad.models.inctrl import checkpoint as layout
@@ -87,7 +87,7 @@ class Fast:
             tests=asked,
             chunks=(),
         )
-        inputs = FeatureInputs(folder, work, open_store(self.cache), done.key, done.errors, {})
+        inputs = FeatureInputs(folder, work, Encodings(open_store(self.cache), done.key, done.errors))
         return {part.shots: list(self._scores(inputs, part, name)) for part in parts}
 
     def _part(self, prompts: tuple[Sample, ...]) -> PlannedPart:

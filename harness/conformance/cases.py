@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from gad.harness.conformance.failures import CheckFailed
 from gad.harness.executor.decode import pixels_of
 from gad.harness.executor.encode import encode, open_store, torch_threads
-from gad.harness.executor.inputs import FeatureInputs, Inputs, PixelInputs
+from gad.harness.executor.inputs import Encodings, FeatureInputs, Inputs, PixelInputs
 from gad.harness.ids import canonical
 from gad.harness.nouns import FeatureInput, Sample
 from gad.harness.units import EncodeUnit, PlannedPart, ScoreUnit
@@ -60,7 +60,7 @@ def inputs_in(subject: Subject, folder: Path, unit: ScoreUnit, *, maps: bool) ->
     if isinstance(subject.wanted, FeatureInput):
         given = _encoded(subject, samples, unit.text)
         store = open_store(subject.cache)
-        return FeatureInputs(folder, unit, store, subject.encoder, {}, given, maps=maps)
+        return FeatureInputs(folder, unit, Encodings(store, subject.encoder, given=given), maps=maps)
     pixels, errors = pixels_of(samples, subject.field.root, subject.wanted)
     if errors:
         raise CheckFailed(f"an image could not be prepared: {next(iter(errors.values()))}")

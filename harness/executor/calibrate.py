@@ -17,7 +17,7 @@ from gad.harness.executor import trainings, trials
 from gad.harness.executor.attempts import CHILDREN
 from gad.harness.executor.decode import decode
 from gad.harness.executor.encode import encode, encoder_key, encoder_of, open_store, torch_threads
-from gad.harness.executor.inputs import FeatureInputs, Inputs, PixelInputs
+from gad.harness.executor.inputs import Encodings, FeatureInputs, Inputs, PixelInputs
 from gad.harness.executor.order import Order, looks_at_maps
 from gad.harness.executor.score import score
 from gad.harness.nouns import FeatureInput, ImageInput
@@ -109,7 +109,7 @@ def _inputs(unit: ScoreUnit, work: Work, given: dict[str, Any], order: Order, fo
         key = encoder_key(encoder_of(unit.input, order.threads, order.device), unit.input.resize)
         errors = {digest: text for name in unit.chunks for digest, text in given[name].items()}
         store, maps = open_store(Path(order.cache)), looks_at_maps(unit, order)
-        return FeatureInputs(folder, unit, store, key, errors, {}, maps=maps)
+        return FeatureInputs(folder, unit, Encodings(store, key, errors), maps=maps)
     images: dict[str, np.ndarray] = {}
     unreadable: dict[str, str] = {}
     for name in unit.chunks:

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from gad.harness.executor.encode import encode, open_store, torch_threads
-from gad.harness.executor.inputs import FeatureInputs, Inputs, PixelInputs
+from gad.harness.executor.inputs import Encodings, FeatureInputs, Inputs, PixelInputs
 from gad.harness.executor.order import Order, looks_at_maps
 from gad.harness.executor.passes import BATCH, Rows
 from gad.harness.executor.shown import ShownFeatures, ShownImages
@@ -75,9 +75,8 @@ class Chunks:
 
         def look() -> Inputs:
             given = self._given()
-            return FeatureInputs(
-                folder, unit, store, first.encoder, self.errors, given, first.parameters, maps, self.halved
-            )
+            found = Encodings(store, first.encoder, self.errors, given, self.halved, first.parameters)
+            return FeatureInputs(folder, unit, found, maps=maps)
 
         return self._looked(look, halves=True)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -81,31 +82,33 @@ class PixelInputs:
         }
 
 
-class FeatureInputs:
-    """Features of the prompts and then the tests, read from the store; distances per K.
+@dataclass(frozen=True)
+class Encodings:
+    """Where the features of one encoder (by its key) are: in the store, or ``given`` as rows by image digest.
 
-    ``given`` has rows by image digest that were not kept in the store. ``sizes``: how many parameters the
-    encoder's image and text sides have. ``maps``: whether maps will be looked at; what they alone need is
-    left out otherwise.
+    ``errors``: why images have none, ``halved``: which were encoded with half the batch, by digest. ``sizes``: how
+    many parameters the encoder's image and text sides have.
     """
 
-    def __init__(
-        self,
-        folder: Path,
-        unit: ScoreUnit,
-        store: FeatureStore,
-        encoder: str,
-        errors: Mapping[str, str],
-        given: Mapping[str, tuple[Rows, int]],
-        sizes: tuple[int, int] = (0, 0),
-        maps: bool = False,
-        halved: Set[str] = frozenset(),
-    ) -> None:
-        self.sizes, self.maps = sizes, maps
-        self.halved: Set[str] = halved
-        self.folder, self.unit, self.store, self.encoder = folder, unit, store, encoder
-        self.given = given
-        self.unreadable = errors
+    store: FeatureStore
+    encoder: str
+    errors: Mapping[str, str] = field(default_factory=dict)
+    given: Mapping[str, tuple[Rows, int]] = field(default_factory=dict)
+    halved: Set[str] = frozenset()
+    sizes: tuple[int, int] = (0, 0)
+
+
+class FeatureInputs:
+    """Features of the prompts and then the tests; distances per K.
+
+    ``maps``: whether maps will be looked at; what they alone need is left out otherwise.
+    """
+
+    def __init__(self, folder: Path, unit: ScoreUnit, encodings: Encodings, *, maps: bool = False) -> None:
+        self.folder, self.unit, self.maps = folder, unit, maps
+        self.store, self.encoder, self.given = encodings.store, encodings.encoder, encodings.given
+        self.sizes, self.halved = encodings.sizes, encodings.halved
+        self.unreadable = errors = encodings.errors
         self.files: dict[str, str] = {}
         self.took: dict[str, float] = {}  # by file
         tests = unit.shown(unit.tests)
@@ -125,7 +128,7 @@ class FeatureInputs:
             self._copy(f"window-{size}", everything)
         if any(each.text for each in wanted):
             started = time.perf_counter()
-            texts = text_embeddings(store, encoder, unit.text)
+            texts = text_embeddings(self.store, self.encoder, unit.text)
             self._save("text", texts, started)
             for size in sorted({size for each in wanted if self._priors_for(each) for size in each.windows}):
                 self._priors(f"window-{size}", texts)

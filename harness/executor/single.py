@@ -21,7 +21,7 @@ from gad.harness.errors import DataError, HarnessError, ModelError
 from gad.harness.executor.child import batches_for, features_in
 from gad.harness.executor.decode import pixels_of
 from gad.harness.executor.encode import encode, encoder_of, open_store, torch_threads
-from gad.harness.executor.inputs import FeatureInputs
+from gad.harness.executor.inputs import Encodings, FeatureInputs
 from gad.harness.executor.loaded import load
 from gad.harness.executor.returned import checked
 from gad.harness.images import regular
@@ -230,7 +230,8 @@ class _Features(_Look):
         )
         store = open_store(self.single.cache)
         with tempfile.TemporaryDirectory() as folder:
-            inputs = FeatureInputs(Path(folder), unit, store, self.key, {}, given, maps=self.single.maps)
+            found = Encodings(store, self.key, given=given)
+            inputs = FeatureInputs(Path(folder), unit, found, maps=self.single.maps)
             return features_in(inputs.message(part))
 
 

@@ -87,7 +87,7 @@ def test_what_variants_share_is_computed_once(
     store = open_store(tmp_path / "cache")
     for number, unit in enumerate(units.score):
         (tmp_path / str(number)).mkdir()
-        given = inputs.FeatureInputs(tmp_path / str(number), unit, store, key, {}, {})
+        given = inputs.FeatureInputs(tmp_path / str(number), unit, inputs.Encodings(store, key))
         told = [given.message(part) for part in unit.parts]
         # Every file is written once, and all variants with the same K are told the same one.
         for shots in SHOTS:
