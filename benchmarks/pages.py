@@ -55,7 +55,7 @@ CHOICES: dict[str, dict[str, Choice]] = {
         "bootstrap": listed("Bootstrap on"),
     },
     "dataset": {"metric": radio("AUPRC ↑"), "method": listed("Method"), "category": radio("category-3")},
-    "job": {"job": listed("Job")},
+    "job": {"method": listed("Method"), "K": radio("4")},
     "runs": {},
 }
 

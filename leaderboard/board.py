@@ -19,6 +19,7 @@ from gad.leaderboard.boardcells import Board, Cell, Column, Row
 from gad.leaderboard.perframe import per_frame
 from gad.leaderboard.ranking import COLUMN, ROW
 from gad.leaderboard.sheet import Figure, Sheet, Value
+from gad.leaderboard.text import row_name
 
 ALL = "all"
 SOUND, RELEASED = "sound", "as released"
@@ -168,7 +169,8 @@ def sheet(board: Board) -> Sheet:
     ]
     lines: list[list[Value]] = []
     for i, row in enumerate(board.rows):
-        name = " ".join(filter(None, [row.name, f"({row.detail})" if row.detail else "", row.note]))
         cells = (board.cells.get((i, j)) for j in range(len(board.columns)))
-        lines.append([name, *(cell.figure if cell else None for cell in cells)])
+        lines.append(
+            [row_name(row.name, row.detail, row.note), *(cell.figure if cell else None for cell in cells)]
+        )
     return Sheet(f"{label} at K = {spelled_shots(board.shots)}", ["method", *names], lines)

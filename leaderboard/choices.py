@@ -104,6 +104,30 @@ def words(name: str, label: str, placeholder: str | None = None) -> str:
     return value
 
 
+def stands_for(name: str, meant: Callable[[str], dict[str, str] | None], first: str) -> None:
+    """Ask for the choices that one word of an address, under ``name``, stands for; before they are drawn.
+
+    ``meant`` gives them by name, None for a word that means nothing here; ``first`` is the first of the choices.
+    """
+    asked = st.query_params.get(name)
+    if not asked or first in st.session_state:
+        return
+    found = meant(asked)
+    if found is None:
+        _note(name, asked, "chosen below instead")
+    for choice, value in (found or {}).items():
+        st.query_params[choice] = value
+
+
+def stood_for(name: str, value: str) -> None:
+    """After these choices: the word that stands for them. Empty, it goes from the address."""
+    last = f"{name} last"
+    if st.session_state.get(last, value) != value:
+        _noted().pop(name, None)
+    st.session_state[last] = value
+    _write(name, [value] if value else [])
+
+
 def notes() -> str:
     """What was asked for and could not be had, as HTML: empty when there is nothing to say."""
     lines = [

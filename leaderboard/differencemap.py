@@ -14,6 +14,14 @@ from gad.leaderboard.text import plotly_text
 
 # Orange, nothing, blue: clear enough for the page's own text to be read on them, light or dark.
 HEAT = [[0, "rgba(213, 94, 0, 0.75)"], [0.5, "rgba(140, 140, 140, 0.1)"], [1, "rgba(0, 114, 178, 0.75)"]]
+CELL, LETTER = 62, 7  # pixels of a number with its sign, and of a letter
+
+
+def least_width(differences: pd.DataFrame) -> int:
+    """Pixels below which numbers or names would run into each other."""
+    name = max((len(str(name)) for name in differences.columns), default=0)
+    beside = max((len(str(name)) for name in differences.index), default=0)
+    return LETTER * beside + max(CELL, LETTER * name) * len(differences.columns)
 
 
 def heat_map(differences: pd.DataFrame) -> go.Figure:

@@ -12,7 +12,7 @@ import plotly.graph_objects as go
 from gad.harness.nouns import spelled_shots
 from gad.leaderboard.drawing import axis, base_layout, figure
 from gad.leaderboard.ranking import METRICS, ROW
-from gad.leaderboard.text import plotly_text
+from gad.leaderboard.text import plotly_text, row_name
 
 # Okabe and Ito's palette, which colour-blind readers can tell apart; black would vanish on a dark page.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8A8A8A", "#B8A800")
@@ -162,9 +162,7 @@ def _layout(places: dict[int, float], limits: tuple[float, float]) -> dict[str, 
 def names(rows: pd.DataFrame) -> dict[RowKey, str]:
     """What each row is called in a figure: its model, the options that tell it apart, its age."""
     return {
-        (row.model, row.options, row.method_key): plotly_text(
-            " ".join(filter(None, [row.model, row.detail, row.note]))
-        )
+        (row.model, row.options, row.method_key): plotly_text(row_name(row.model, row.detail, row.note))
         for row in rows.itertuples()
     }
 

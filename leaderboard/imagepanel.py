@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from gad.leaderboard.serve import Folders
 
 PICTURES = 12
+SCORE_DIGITS = 4  # of the largest score; the others get as many decimals
 OWN, SHARED, OFF = "own", "shared", "off"
 HEATS = {OWN: "each on its own scale", SHARED: "on one scale", OFF: "none"}
 NAMES = ("normal", "anomalous")  # by label
@@ -46,7 +48,7 @@ def show(
             + pictures.gallery(cards)
         )
     kinds = [kind for kind in curves.KINDS if kind != "disagreement" or beside is not None]
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+    with st.container(horizontal=True, vertical_alignment="top", gap="medium"):
         kind = choices.one("images", "Images", kinds, lambda name: curves.KINDS[name])
         heat = chosen_heat(folders, album, part)
     found = curves.picked(scores, kind, PICTURES, beside)
@@ -71,12 +73,14 @@ def chosen_heat(folders: Folders, album: pictures.Album, part: Any) -> heatmaps.
 
 def sheet(found: pd.DataFrame, kind: str) -> Sheet:
     """The images as a table."""
+    most = max((abs(line.score) for line in found.itertuples()), default=1.0)
+    digits = max(0, SCORE_DIGITS - 1 - math.floor(math.log10(most or 1.0)))
     table: list[list[Value]] = [
         [
             line.sample_id,
             NAMES[line.label],
             line.defect,
-            line.score,
+            Figure(line.score, digits=digits),
             Figure(line.standing, signed=kind == SIGNED),
         ]
         for line in found.itertuples()

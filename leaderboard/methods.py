@@ -7,14 +7,15 @@ from dataclasses import dataclass
 import pandas as pd
 
 from gad.leaderboard import figures, ranking
-from gad.leaderboard.text import visible
+from gad.leaderboard.text import row_name, visible
 
 
 @dataclass(frozen=True)
 class Methods:
-    """The rows of some results by method key, best known first, each with its name and its look.
+    """The rows of some results by method key, each with its name and its look.
 
-    ``generated`` weights and ``transductive`` methods are those that others cannot be tested against.
+    ``generated`` weights and ``transductive`` methods are those that others cannot be tested against: they come
+    last, so that a page which shows the first few shows those that say something of each other.
     """
 
     names: dict[str, str]
@@ -52,7 +53,10 @@ class Methods:
         sees = first in self.transductive
         alike = "does not see the whole test set" if sees else "sees the whole test set"
         why |= {key: alike for key in keys if key not in why and (key in self.transductive) != sees}
-        said = ", ".join(f"{self.spell(key)} ({reason})" for key, reason in why.items())
+        said = ", ".join(
+            self.spell(key) if self.spell(key).endswith(f"[{reason}]") else f"{self.spell(key)} ({reason})"
+            for key, reason in why.items()
+        )
         return [key for key in keys if key not in why], f"Left out: {said}." if said else ""
 
 
@@ -60,18 +64,14 @@ def of(results: pd.DataFrame, shown: pd.DataFrame) -> Methods:
     """Methods that occur in ``shown``; names and looks come from all ``results``, so that they stay the same."""
     rows = ranking.rows(results)
     looks = figures.styles(rows)
-    present = set(shown["method_key"])
+    present, apart = set(shown["method_key"]), frozenset(ranking.transductive(shown))
+    drawn = shown["method_key"][shown["generated"].astype(bool)] if "generated" in shown else ()
+    generated = frozenset(drawn)
     found = [row for row in rows.itertuples() if row.method_key in present]
+    found.sort(key=lambda row: (row.method_key in generated, row.method_key in apart))
     return Methods(
-        {
-            row.method_key: visible(
-                " ".join(filter(None, [row.model, f"({row.detail})" if row.detail else "", row.note]))
-            )
-            for row in found
-        },
+        {row.method_key: visible(row_name(row.model, row.detail, row.note)) for row in found},
         {row.method_key: looks[row.model, row.options, row.method_key] for row in found},
-        frozenset(shown.loc[shown["generated"].astype(bool), "method_key"])
-        if "generated" in shown
-        else frozenset(),
-        frozenset(ranking.transductive(shown)),
+        generated,
+        apart,
     )

@@ -22,6 +22,12 @@ def style() -> str:
     return f"<style>{Path(__file__).with_name('style.css').read_text(encoding='utf-8')}</style>"
 
 
+def scrolling(name: str, least: int) -> str:
+    """The style of a container of that key, whose content is at least so many pixels wide."""
+    inside = f".st-key-{name}"
+    return f"<style>{inside} {{ overflow-x: auto; }} {inside} > * {{ min-width: {least}px; }}</style>"
+
+
 def title(text: str, note: str) -> str:
     """Heading of a page."""
     return f'<div class="gad"><h1>{escape(text)}</h1><p class="muted">{escape(note)}</p></div>'

@@ -12,6 +12,12 @@ from gad.leaderboard.figures import Style
 from gad.leaderboard.text import plotly_text
 
 BAR = "#8A8A8A"
+LETTER, AXIS = 7, 150  # pixels of a letter, and of the ranks between the names
+
+
+def least_width(names: list[str]) -> int:
+    """Pixels below which names on the two sides would run into each other's lines."""
+    return 2 * LETTER * max(map(len, names), default=0) + AXIS
 
 
 def diagram(

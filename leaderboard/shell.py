@@ -111,7 +111,12 @@ def _bytes(make: Callable[[Sheet], str], sheet: Sheet) -> bytes:
     return make(sheet).encode()
 
 
-def chart(figure: Any, key: str, alt: str, place: Any = None) -> None:
-    """A figure that can be saved as SVG from its corner."""
+def chart(figure: Any, key: str, alt: str, place: Any = None, least: int = 0) -> None:
+    """A figure that can be saved as SVG from its corner; where there are fewer than ``least`` pixels it scrolls."""
     options = {**CHART, "toImageButtonOptions": {"format": "svg", "filename": stem(key)}}
-    (place or st).plotly_chart(figure, key=key, config=options, alt=alt, theme=None)
+    place = place or st
+    if least:
+        name = f"scrolling-{stem(key)}"
+        st.html(pieces.scrolling(name, least))
+        place = place.container(key=name)
+    place.plotly_chart(figure, key=key, config=options, alt=alt, theme=None)

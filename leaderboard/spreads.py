@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 
 from gad.harness.nouns import spelled_shots
+from gad.leaderboard import ranking
 from gad.leaderboard.perframe import per_frame
 from gad.leaderboard.ranking import COLUMN, METRICS, ROW
 from gad.leaderboard.sheet import Figure, Sheet, Value
@@ -59,13 +60,14 @@ def sheet(
     """The panels' numbers: a row for each dataset and method (in the order of ``keys``), a column for each K."""
     shots = sorted(int(k) for k in found["shots"].unique())
     order = {key: place for place, key in enumerate(keys)}
+    panels = {(c.dataset, c.column_key): place for place, c in enumerate(ranking.columns(found).itertuples())}
     cells: dict[tuple[str, str, str], dict[int, Any]] = {}
     for line in found.to_dict("records"):
         key = (line["dataset"], line["column_key"], line["method_key"])
         cells.setdefault(key, {})[int(line["shots"])] = line
     lines: list[list[Value]] = [
         [key[0], spell(key[2]), *(_figure(own.get(k), metric) for k in shots)]
-        for key, own in sorted(cells.items(), key=lambda item: (*item[0][:2], order[item[0][2]]))
+        for key, own in sorted(cells.items(), key=lambda item: (panels[item[0][:2]], order[item[0][2]]))
     ]
     label = METRICS[metric].label
     return Sheet(

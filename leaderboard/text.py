@@ -25,6 +25,15 @@ def _spelled(char: str) -> str:
     return char.encode("unicode_escape").decode("ascii")
 
 
+def row_name(model: str, detail: str, note: str) -> str:
+    """What a row is called where its name is on one line.
+
+    >>> row_name("knn", "k=1", "older abc"), row_name("coop", "", "")
+    ('knn (k=1) [older abc]', 'coop')
+    """
+    return " ".join(filter(None, [model, f"({detail})" if detail else "", f"[{note}]" if note else ""]))
+
+
 def escape(text: object) -> str:
     """``text`` as HTML content or as a quoted attribute's value.
 

@@ -29,21 +29,31 @@ def check_call_order(subject: Subject) -> None:
 
 
 def check_categories_apart(subject: Subject) -> None:
-    """A category has the same scores whatever the process scored before."""
+    """A part has the same scores whatever its process scored before: another category, or this one with other
+    prompts, as parts of other seeds, K and checkpoints are."""
     subject.base  # noqa: B018
     first, second = (subject.planted(name) for name in TESTED)
+    shots = len(second.prompts)
+    others = replace(second, prompts=subject.field[TESTED[1]].prompts[-shots:])
+    more = subject.planted(TESTED[1], shots=PROMPTS)
     subject.end(FRESH)
-    alone = subject.scores(second, child=FRESH)
+    # The other way round in each process, so that what stays of a first part is not the same in both.
+    alone = [subject.scores(case, child=FRESH) for case in (more, others)][::-1]
+    alone = [subject.scores(second, child=FRESH), *alone]
     subject.scores(first)
-    after = subject.scores(second)
-    if same(alone, after):
-        return
-    subject.end(FRESH)
-    if not same(alone, subject.scores(second, child=FRESH)):
-        raise Blocked("two new processes give other scores: see check_determinism")
-    raise CheckFailed(
-        f"{TESTED[1]} has other scores after {TESTED[0]} was scored in the same process{apart(alone, after)}"
-    )
+    after = [subject.scores(case) for case in (second, others, more)]
+    for case, one, other in zip((second, others, more), alone, after, strict=True):
+        if same(one, other):
+            continue
+        subject.end(FRESH)
+        mine = subject.scores(case, child=FRESH)
+        subject.end(FRESH)
+        if not same(mine, subject.scores(case, child=FRESH)):
+            raise Blocked("two new processes give other scores: see check_determinism")
+        raise CheckFailed(
+            f"{TESTED[1]} has other scores after other parts (of {TESTED[0]}, or with other prompts) were scored "
+            f"in the same process{apart(one, other)}: keep nothing outside the instance"
+        )
 
 
 def check_device(subject: Subject) -> None:

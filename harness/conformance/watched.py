@@ -61,7 +61,7 @@ def _path(given: Any) -> str:
 
 def _forbidden(event: str, arguments: tuple[Any, ...], path: str, watch: Watch) -> str:
     """What the path is and may not be looked at, or empty."""
-    if _inside(path, watch.planted):
+    if _inside(path, watch.planted) or _inside(os.path.realpath(path), watch.planted):
         return f"{path}, a file or folder of the run's data or results"
     if _inside(path, watch.memory) and not _by_engine():
         return f"{path}, where all queries of the part lie"

@@ -34,7 +34,7 @@ def show(_: Folders, snapshot: queries.Snapshot) -> None:
             )
         )
         return
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+    with st.container(horizontal=True, vertical_alignment="top", gap="medium"):
         axis = choices.one("axis", "Varied", axes)
         variants = optionaxis.variants(found, axis)
         sizes = variants["family"].value_counts()
@@ -72,8 +72,16 @@ def show(_: Folders, snapshot: queries.Snapshot) -> None:
             "Blue is above, orange below; the few largest share the fullest colour.",
         )
     )
-    figure = differencemap.heat_map(optionaxis.matrix(cells, reference).drop(index=reference))
-    shell.chart(figure, "where it matters", f"Difference to {reference} by variant and dataset")
+    differences = optionaxis.matrix(cells, reference).drop(index=reference)
+    if differences.isna().all(axis=None):
+        st.html(pieces.nothing(f"No dataset is complete for {reference} and another yet."))
+        return
+    shell.chart(
+        differencemap.heat_map(differences),
+        "where it matters",
+        f"Difference to {reference} by variant and dataset",
+        least=differencemap.least_width(differences),
+    )
 
 
 if __name__ == "__main__":

@@ -35,7 +35,7 @@ def show(folders: Folders, snapshot: queries.Snapshot) -> None:
     """Choices, differences, tests over datasets, and bootstrap intervals on one dataset."""
     found = ranking.current_versions(snapshot.datasets)
     known = methods.of(snapshot.datasets, found)
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+    with st.container(horizontal=True, vertical_alignment="top", gap="medium"):
         shots = choices.one("k", "K", sorted(int(k) for k in found["shots"].unique()), spelled_shots)
         metric = choices.one("metric", "Metric", ranking.available(found), figures.label)
         reference = choices.one("reference", "Reference", known.keys, known.spell)
@@ -78,7 +78,12 @@ def show_tests(found: pd.DataFrame, known: methods.Methods, keys: list[str], sho
         joined = "Nothing was tested, so the bar joins all of them."
     st.html(pieces.heading("Critical-difference diagram", f"Average ranks, best on the left. {joined}"))
     figure = rankdiagram.diagram(average, groups, known.names, known.looks)
-    shell.chart(figure, "critical differences", "Average ranks and groups that are not told apart")
+    shell.chart(
+        figure,
+        "critical differences",
+        "Average ranks and groups that are not told apart",
+        least=rankdiagram.least_width([known.spell(key) for key in average.index]),
+    )
 
 
 def show_intervals(

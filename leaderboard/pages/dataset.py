@@ -16,6 +16,7 @@ from gad.leaderboard import (
     details,
     figures,
     imagepanel,
+    jobchoice,
     methods,
     pictures,
     pieces,
@@ -36,7 +37,7 @@ def show(folders: Folders, snapshot: queries.Snapshot) -> None:
     """Choices from the dataset down to one job and category, and what they hold."""
     found = snapshot.datasets
     names = sorted(found["dataset"].unique())
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+    with st.container(horizontal=True, vertical_alignment="top", gap="medium"):
         dataset = choices.one("dataset", "Dataset", names)
         column = column_of(found, dataset)
         found = found[(found["dataset"] == dataset) & (found["column_key"] == column)]
@@ -106,10 +107,10 @@ def show_images(
         return
     st.html(pieces.heading("One category of one job"))
     others = [NONE, *(key for key in known.keys if key != method)]
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+    with st.container(horizontal=True, vertical_alignment="top", gap="medium"):
         category = choices.one("category", "Category", sorted(done["category"].unique()))
         done = done[done["category"] == category]
-        seeds = {job_seed(line): line for line in done.itertuples()}
+        seeds = {jobchoice.seed_of(line): line for line in done.itertuples()}
         seed = choices.one("seed", "Seed", list(seeds))
         other = choices.one(
             "other", "Beside it", others, lambda key: known.spell(key) if key != NONE else "nobody"
@@ -128,12 +129,6 @@ def show_images(
     st.html(part_line(part, job))
     show_curves(named)
     imagepanel.show(folders, album, part, scores, beside)
-
-
-def job_seed(line: Any) -> str:
-    return (
-        str(line.seed) if pd.isna(line.training_seed) else f"{line.seed}, training {int(line.training_seed)}"
-    )
 
 
 def part_line(part: Any, job: pd.Series) -> str:

@@ -12,29 +12,26 @@ import streamlit as st
 from gad.harness.errors import UsageError
 from gad.harness.nouns import spelled_shots
 from gad.harness.store import jobdiff
-from gad.leaderboard import choices, details, figures, jobwords, pieces, queries, shell, trainingcurves
+from gad.leaderboard import details, figures, jobchoice, jobwords, pieces, queries, shell, trainingcurves
 from gad.leaderboard.sheet import Sheet
 from gad.leaderboard.text import escape, visible
 
 if TYPE_CHECKING:
     from gad.leaderboard.serve import Folders
 
-NONE = "none"
 NODE = 12  # hex digits of a node's id, which has 56
-WIDTH = 560  # pixels: a job's name is long
 
 
 def show(folders: Folders, snapshot: queries.Snapshot) -> None:
     """Choose a job, and all about it."""
-    jobs = snapshot.jobs
-    names = jobwords.names(jobs)
-    job_id = choices.one("job", "Job", list(names), lambda key: names[key], width=WIDTH)
-    (line,) = jobs[jobs["job_id"] == job_id].itertuples()
+    with st.container(horizontal=True, vertical_alignment="top", gap="medium"):
+        line = jobchoice.choose(snapshot.jobs, snapshot.datasets)
+    job_id = line.job_id
     (planned,) = details.job(folders.results, job_id).itertuples()
     st.html(summary(line, planned))
     run = details.ask(folders.results, "SELECT * FROM runs WHERE run_id = ?", (planned.last_run,))
     again = jobwords.rerun(line, run["command"].iloc[0] if len(run) else "")
-    st.html(pieces.heading("Run it again") + pieces.command(again))
+    st.html(pieces.heading("Run it again", jobwords.rerun_note(line, snapshot.jobs)) + pieces.command(again))
     failed = details.failures(folders.results, job_id)
     if len(failed):
         st.html(pieces.heading("What failed") + pieces.tracebacks(failed))
@@ -44,7 +41,7 @@ def show(folders: Folders, snapshot: queries.Snapshot) -> None:
     kept = [[name, value] for name, value in fields.items() if not name.startswith("prompts.")]
     with st.expander("Options, keys and environment", expanded=False):
         shell.show_sheet(Sheet("Everything its keys are made of", ["field", "value"], kept), f"job-{job_id}")
-    show_difference(folders, names, job_id)
+    show_difference(folders, snapshot, line)
 
 
 def summary(job: Any, planned: Any) -> str:
@@ -54,9 +51,8 @@ def summary(job: Any, planned: Any) -> str:
         f"<span><small>{name}</small><b>{'—' if pd.isna(value) else f'{value:.4f}'}</b></span>"
         for name, value in values
     )
-    seed = str(job.seed) if pd.isna(job.training_seed) else f"{job.seed}, training {int(job.training_seed)}"
     asked = {"dataset": job.dataset, "column": job.column_key, "method": job.method_key, "k": job.shots}
-    link = escape(f"dataset?{urlencode({**asked, 'seed': seed}, errors='replace')}")
+    link = escape(f"dataset?{urlencode({**asked, 'seed': jobchoice.seed_of(job)}, errors='replace')}")
     return (
         f'<div class="gad gad-figures"><span><small>status</small><b>{escape(job.status)}</b></span>{shown}'
         f"<span><small>K</small><b>{spelled_shots(int(job.shots))}</b></span>"
@@ -104,13 +100,16 @@ def show_training(folders: Folders, job: Any) -> None:
         shell.chart(figure, f"training {story['id']}", f"Training loss on {visible(story['auxiliary'])}")
 
 
-def show_difference(folders: Folders, names: dict[str, str], job_id: str) -> None:
+def show_difference(folders: Folders, snapshot: queries.Snapshot, job: Any) -> None:
     """What differs from another job."""
-    others = [NONE, *(key for key in names if key != job_id)]
-    other = choices.one(
-        "other", "Compare with job", others, lambda key: names.get(key, "no other"), width=WIDTH
-    )
-    if other == NONE:
+    st.html(pieces.heading("Beside another job"))
+    with st.container(horizontal=True, vertical_alignment="top", gap="medium"):
+        beside = jobchoice.choose(snapshot.jobs, snapshot.datasets, like=job)
+    if beside is None:
+        return
+    job_id, other = job.job_id, beside.job_id
+    if other == job_id:
+        st.html(pieces.nothing("That is the same job: choose another method, dataset, K or seed."))
         return
     try:
         found = jobdiff.difference(folders.results, job_id, other)
@@ -118,9 +117,8 @@ def show_difference(folders: Folders, names: dict[str, str], job_id: str) -> Non
         st.html(pieces.nothing(error.message))
         return
     lines = [list(line) for line in found]
-    sheet = Sheet(
-        "What differs", ["field", names[job_id], names[other]], lines, f"harness diff {job_id} {other}"
-    )
+    names = [jobwords.name(job), jobwords.name(beside)]
+    sheet = Sheet("What differs", ["field", *names], lines, f"harness diff {job_id} {other}")
     shell.show_sheet(sheet, f"diff-{job_id}-{other}")
 
 

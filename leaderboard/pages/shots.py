@@ -22,7 +22,7 @@ def show(_: Folders, snapshot: queries.Snapshot) -> None:
     found = ranking.current_versions(snapshot.datasets)
     known = methods.of(snapshot.datasets, found)
     columns = ranking.columns(found)
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+    with st.container(horizontal=True, vertical_alignment="top", gap="medium"):
         metric = choices.one("metric", "Metric", ranking.available(found), figures.label)
         over = choices.one("over", "Bands over", list(spreads.OVER), lambda name: spreads.OVER[name])
         protocol = choices.one("protocol", "Datasets", ["all", *dict.fromkeys(columns["protocol"])])
@@ -40,6 +40,9 @@ def show(_: Folders, snapshot: queries.Snapshot) -> None:
         st.html(
             pieces.nothing("No method here was trained with more than one training seed: there are no bands.")
         )
+    if found[f"{metric}_mean"].isna().all():
+        st.html(pieces.nothing("None of these methods has finished anything here yet."))
+        return
     show_panels(found, ranking.rows(snapshot.datasets), columns, metric, spreads.OVER[over])
     shell.show_sheet(
         spreads.sheet(found, known.keys, known.spell, metric, spreads.OVER[over]), f"shots-{metric}"

@@ -10,6 +10,7 @@ import ctypes
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -153,6 +154,17 @@ class Remembers(Sound):
 REMEMBERED = {}
 
 
+class RemembersPrompts(Sound):
+    """Takes a category's prompts for the same in every part, whatever the seed and K."""
+
+    def prepare(self, prompts):
+        super().prepare(prompts)
+        self.prompts = OF_CATEGORY.setdefault((self.context.category, self.context.seed), self.prompts)
+
+
+OF_CATEGORY = {}
+
+
 class GrabsGpu(Sound):
     def changed(self, queries, scores):
         import torch
@@ -182,6 +194,15 @@ class Walks(Sound):
 class ReadsLabels(Sound):
     def changed(self, queries, scores):
         (Path(os.environ["GAD_DATA"]) / "planted/labels.csv").read_text()
+        return scores
+
+
+class ReadsThroughALink(Sound):
+    def changed(self, queries, scores):
+        with tempfile.TemporaryDirectory() as folder:
+            link = Path(folder, "link")
+            link.symlink_to(Path(os.environ["GAD_DATA"]).resolve())
+            (link / "planted/labels.csv").read_text()
         return scores
 
 
@@ -289,6 +310,22 @@ class Studies(Sound):
         pass
 
 
+class RemembersWeights(Studies):
+    """Loads its process's first checkpoint alone, of whatever K it is."""
+
+    def train(self, auxiliary):
+        return Checkpoint({"weights": np.full(3, float(auxiliary.shots))})
+
+    def load(self, arrays):
+        self.weights = LOADED.setdefault("weights", np.array(arrays["weights"]))
+
+    def changed(self, queries, scores):
+        return scores * self.weights.mean()
+
+
+LOADED = {}
+
+
 class StudiesLabels(Studies):
     def looks(self):
         (Path(os.environ["GAD_DATA"]) / "planted/labels.csv").read_text()
@@ -346,7 +383,7 @@ for _name, _thing in list(vars().items()):
     if isinstance(_thing, type) and issubclass(_thing, ImageAdapter) and _thing is not ImageAdapter:
         setattr(sys.modules[__name__], f"{_name}_INFO", card(_name))
 
-for _name in ("Studies", "StudiesLabels", "StudiesTests", "StudiesNatively"):
+for _name in ("Studies", "RemembersWeights", "StudiesLabels", "StudiesTests", "StudiesNatively"):
     setattr(sys.modules[__name__], f"{_name}_INFO", card(_name, trained=True))
 
 Unsteady_INFO = card("Unsteady", inputs=features, trained=True)

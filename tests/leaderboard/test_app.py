@@ -200,6 +200,17 @@ def test_nothing_in_common_is_said_and_not_drawn(show, folder) -> None:
     assert "was scored by all on the same prompts" in text(show("compare"))
 
 
+def test_what_is_planned_alone_is_said_and_not_drawn(show, folder) -> None:
+    for parts in ("TPI", "P"):
+        folder.plan("inctrl", "d", options={"components": parts, "residual": "subtract"})
+    folder.publish()
+    page, shots = show("ablations"), show("shots")
+    assert "No dataset is complete for T + P + I" in text(page)
+    assert "None of these methods has finished anything" in text(shots)
+    assert not page.get("plotly_chart")
+    assert not shots.get("plotly_chart")
+
+
 def test_k_0_is_called_zero_shot_wherever_it_is_shown(show, folder) -> None:
     jobs = [
         *folder.plan("a", "d", shots=(0, 2), seeds=(0,)),

@@ -71,6 +71,16 @@ def test_numbers_are_the_store_s_and_controls_change_them(page, served) -> None:
     assert page.url.startswith(address)
 
 
+def test_on_a_phone_a_heat_map_scrolls_before_its_numbers_touch(browser, address) -> None:
+    """Two datasets, of which the longer name has 17 letters."""
+    page = browser.new_page(viewport={"width": 260, "height": 700})
+    page.set_default_timeout(60_000)
+    page.goto(f"{address}/ablations")
+    page.wait_for_selector(".js-plotly-plot .main-svg")
+    page.wait_for_function("document.querySelector('.js-plotly-plot .main-svg').clientWidth > 240")
+    page.close()
+
+
 def test_hostile_names_do_nothing(page) -> None:
     page.wait_for_selector(".js-plotly-plot .main-svg")
     page.wait_for_timeout(300)

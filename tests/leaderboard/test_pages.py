@@ -112,11 +112,29 @@ def test_a_job_says_how_to_run_it_again_and_what_differs(show, site) -> None:
     second = {**first, **job(site, model="inctrl", shots=4, seed=0, training_seed=8, dataset="parts")}
     page = show("job", job=str(first["job_id"]), other=str(second["job_id"]))
     again = "harness submit --grid &#x27;my grid.yaml&#x27; --only model=inctrl,dataset=parts,shots=2,seed=0"
-    assert f">{again}</pre>" in text(page)
+    assert f">{again} --results gad-results-again</pre>" in text(page)
+    assert "jobs on the same prompts that differ in options or training seed" in text(page)
     lines = jobdiff.difference(site.folder.path, str(first["job_id"]), str(second["job_id"]))
     assert ("shots", "2", "4") in lines
     found = text(page)
     assert all(f">{name}</th>" in found for name, *_ in lines)
+
+
+def test_a_job_is_chosen_by_what_it_is(show, site) -> None:
+    """An id in the address opens it; another K is another job, and the address follows. An unknown id is said."""
+    first = job(site, model="inctrl", shots=4, seed=1, training_seed=9, dataset="parts")
+    second = job(site, shots=2, seed=1, training_seed=9, dataset="parts", method_key=first["method_key"])
+    page = show("job", job=str(first["job_id"]))
+    assert page.segmented_control(key="k").value == 4
+    assert "differs" not in text(page)
+    page.segmented_control(key="k").set_value(2).run()
+    assert page.query_params["job"] == second["job_id"]
+    page.segmented_control(key="other_method").set_value(first["method_key"]).run()
+    assert "That is the same job" in text(page)
+    page.segmented_control(key="other_k").set_value(4).run()
+    assert page.query_params["other"] == first["job_id"]
+    assert f"harness diff {second['job_id']} {first['job_id']}" in text(page)
+    assert "<code>job = nonsense</code>, which is not here" in text(show("job", job="nonsense"))
 
 
 def test_failures_are_told_with_their_traceback(show) -> None:
