@@ -17,7 +17,7 @@ from pathlib import Path
 from PIL import Image
 
 from gad.harness.errors import HarnessError
-from gad.harness.store import read
+from gad.harness.store import read, recorded
 from gad.leaderboard import screenshot
 from gad.leaderboard.pages.app import DEFAULT, PAGES
 from gad.leaderboard.serve import Folders, running
@@ -46,7 +46,7 @@ def take(
 
 def _with_maps(results: Path) -> str:
     """The query of a page on a dataset whose heat maps were kept, of a middling part; empty where none were."""
-    kept = {part for part, (_, file) in read.maps_kept(results).items() if file}
+    kept = {part for part, (_, file) in recorded.maps_kept(results).items() if file}
     lines = [row for row in read.results(results, "category") if row["part_id"] in kept and row["auroc"]]
     if not lines:
         return ""

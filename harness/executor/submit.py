@@ -15,7 +15,7 @@ from gad.harness.errors import DataError, UsageError
 from gad.harness.executor import room, setaside, trainings
 from gad.harness.nouns import FeatureInput, Grid, Job, most_maps
 from gad.harness.plan import Only, Plan
-from gad.harness.store import ingest, manifests, read, runs, segments
+from gad.harness.store import ingest, manifests, read, recorded, runs, segments
 from gad.harness.store.layout import Layout
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ def _submit(grid: Grid, settings: Settings) -> Outcome:
 def make_plan(grid: Grid, settings: Settings, known: registry.Registry, *, prepare_bundled: bool) -> Plan:
     """The plan of a grid against what is recorded in the results folder."""
     found = sources.load(grid, settings.data, prepare_bundled=prepare_bundled)
-    states = {part: status for part, (status, _) in read.part_states(settings.results).items()}
+    states = {part: status for part, (status, _) in recorded.part_states(settings.results).items()}
     return planning.make(
         grid,
         found,
@@ -121,7 +121,7 @@ def make_plan(grid: Grid, settings: Settings, known: registry.Registry, *, prepa
         auxiliary=sources.load_auxiliary(grid, known, settings.data, prepare_bundled=prepare_bundled),
         only=settings.only,
         most_jobs=settings.most_jobs,
-        lacking=read.lacking(settings.results, grid),
+        lacking=recorded.lacking(settings.results, grid),
     )
 
 
@@ -129,10 +129,10 @@ def _heal(results: Path) -> None:
     """Set damaged segments aside (their parts run again) and bring a stale database up to date."""
     for moved in segments.set_damaged_aside(results):
         print(f"damaged, set aside as {moved}; its parts run again", file=sys.stderr)
-    if Layout(results).published.is_file() and not read.is_whole(results):
+    if Layout(results).published.is_file() and not recorded.is_whole(results):
         print("the database is damaged; it is made again from the files", file=sys.stderr)
         ingest.rebuild(results)
-    elif not read.is_current(results):
+    elif not recorded.is_current(results):
         ingest.ingest_all(results)
 
 

@@ -15,7 +15,7 @@ from gad.harness.executor.recorder import Recorder
 from gad.harness.store import ingest, mapfiles, segments
 from gad.harness.store.layout import Layout
 from gad.harness.store.mapfiles import Maps
-from gad.harness.store.read import maps_kept
+from gad.harness.store.recorded import maps_kept
 from gad.harness.store.records import PartRecord
 
 pytestmark = pytest.mark.timeout(600)

@@ -15,7 +15,7 @@ from gad.harness.images import array_digest
 from gad.harness.nouns import ImageInput, Sample
 from gad.harness.pixelmetrics import summary
 from gad.harness.store import mapfiles
-from gad.harness.store.read import maps_kept
+from gad.harness.store.recorded import maps_kept
 
 pytestmark = pytest.mark.timeout(600)
 

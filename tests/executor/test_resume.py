@@ -17,7 +17,7 @@ from support import Bench, wait_for
 from gad.harness.executor.stopping import SAID, as_before
 from gad.harness.store import mapfiles
 from gad.harness.store.ingest import DIED
-from gad.harness.store.read import maps_kept
+from gad.harness.store.recorded import maps_kept
 
 pytestmark = pytest.mark.timeout(600)
 

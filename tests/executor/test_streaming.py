@@ -14,7 +14,7 @@ from gad.harness.executor.child import batches
 from gad.harness.executor.ended import Ended
 from gad.harness.executor.slices import Slices
 from gad.harness.store import mapfiles
-from gad.harness.store.read import maps_kept
+from gad.harness.store.recorded import maps_kept
 from gad.harness.store.records import PartRecord
 from gad.harness.units import SLICE, ScoreUnit
 

@@ -13,7 +13,7 @@ from support import Bench
 
 from gad.harness.nouns import ImageInput
 from gad.harness.store import mapfiles
-from gad.harness.store.read import maps_kept
+from gad.harness.store.recorded import maps_kept
 
 HIGH, WIDE = 40, 90
 STARTS = (0, 25, 50)  # of three squares of 40 that cover 90

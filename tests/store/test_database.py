@@ -15,7 +15,7 @@ from stored import add_run, part
 from support import wait_for
 
 from gad.harness.errors import StoreError
-from gad.harness.store import ingest, read, schema, segments
+from gad.harness.store import ingest, read, recorded, schema, segments
 from gad.harness.store.layout import Layout
 
 
@@ -80,11 +80,11 @@ def test_a_database_of_an_older_version_is_brought_up_to_date(
             with duckdb.connect(str(place)) as connection:
                 schema.migrate(connection)
     with pytest.raises(StoreError, match="older version"):
-        read.part_states(results)
-    assert not read.is_current(results)
+        recorded.part_states(results)
+    assert not recorded.is_current(results)
     ingest.ingest_all(results)
-    assert read.part_states(results)["a"][0] == "done"
-    assert (read.maps_kept(results), read.pixels_measured(results)) == ({}, set())
+    assert recorded.part_states(results)["a"][0] == "done"
+    assert (recorded.maps_kept(results), recorded.pixels_measured(results)) == ({}, set())
 
 
 @pytest.mark.parametrize("word", [b"", ingest.FINISH])
@@ -94,12 +94,12 @@ def test_the_ingester_process_works_until_its_input_closes(results: Path, word: 
     with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdin is not None
         segments.write(results, [part("a")])
-        wait_for(lambda: "a" in read.part_states(results), 20, "the first part")
+        wait_for(lambda: "a" in recorded.part_states(results), 20, "the first part")
         segments.write(results, [part("b")])
         _, said = process.communicate(word, timeout=20)
         assert process.returncode == 0
         assert (ingest.DIED.encode() in said) == (not word)
-    assert set(read.part_states(results)) == {"a", "b"}
+    assert set(recorded.part_states(results)) == {"a", "b"}
 
 
 def test_a_database_made_again_is_published_though_it_took_as_many_steps(results: Path) -> None:
@@ -110,7 +110,7 @@ def test_a_database_made_again_is_published_though_it_took_as_many_steps(results
         path.unlink()
     segments.write(results, [part("b")])
     ingest.ingest(results)
-    assert set(read.part_states(results)) == {"a", "b"}
+    assert set(recorded.part_states(results)) == {"a", "b"}
 
 
 def flip(path: Path, *places: int) -> None:
@@ -139,11 +139,11 @@ def test_a_flipped_byte_of_the_published_database_is_noticed(results: Path, plac
     filled(results)
     path = Layout(results).published
     before = scores_in(results)
-    assert read.is_whole(results)
+    assert recorded.is_whole(results)
     flip(path, int(path.stat().st_size * place))
-    assert not read.is_whole(results) or scores_in(results) == before
+    assert not recorded.is_whole(results) or scores_in(results) == before
     ingest.rebuild(results)
-    assert read.is_whole(results)
+    assert recorded.is_whole(results)
     assert scores_in(results) == before
 
 
@@ -153,8 +153,8 @@ def test_a_damaged_block_of_the_private_database_is_no_obstacle(results: Path) -
     flip(path, *range(20_000, path.stat().st_size, 4096))
     segments.write(results, [part("b")])
     ingest.ingest_all(results)
-    assert set(read.part_states(results)) == {"a", "b"}
-    assert read.is_whole(results)
+    assert set(recorded.part_states(results)) == {"a", "b"}
+    assert recorded.is_whole(results)
 
 
 def scores_in(results: Path) -> list[tuple[object, ...]]:
@@ -175,4 +175,4 @@ def test_a_full_disk_is_a_store_error_and_the_next_pass_goes_on(
         with pytest.raises(StoreError, match="No space left on device"):
             ingest.ingest(results)
     ingest.ingest(results)
-    assert set(read.part_states(results)) == {"a"}
+    assert set(recorded.part_states(results)) == {"a"}

@@ -14,7 +14,7 @@ from gad.harness import atomic
 from gad.harness.features.shards import Stream
 from gad.harness.features.store import FeatureStore, MissingFeatures
 from gad.harness.nouns import Grid
-from gad.harness.store import ingest, read, runs, segments
+from gad.harness.store import ingest, read, recorded, runs, segments
 from gad.harness.store.layout import Layout
 from gad.harness.store.records import PartRecord
 
@@ -81,7 +81,7 @@ def test_results_survive_a_power_cut_at_every_moment(tmp_path: Path, monkeypatch
         shown = _shown(folder)
         segments.set_damaged_aside(folder)
         ingest.ingest(folder)
-        kept = set(read.part_states(folder))
+        kept = set(recorded.part_states(folder))
         assert {part.part_id for part in parts[:finished]} <= kept
         assert shown <= kept, "the published database showed a part that no file holds"
         for part in parts:

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from stored import add_run, part
 
-from gad.harness.store import ingest, read, runs, segments
+from gad.harness.store import ingest, read, recorded, runs, segments
 from gad.harness.store.layout import Layout
 
 
@@ -49,21 +49,21 @@ def test_a_part_in_two_segments_is_stored_once(results: Path) -> None:
     with read.connect(results) as connection:
         assert connection.execute("SELECT count(*) FROM scores").fetchall() == [(4,)]
     # The segment it was taken from goes: the other one takes its place.
-    name = read.part_states(results)["a"][1]
+    name = recorded.part_states(results)["a"][1]
     (results / "segments" / name).unlink()
     ingest.ingest_all(results)
-    assert read.part_states(results)["a"][0] == "done"
+    assert recorded.part_states(results)["a"][0] == "done"
 
 
 def test_success_replaces_failure_and_never_the_other_way(results: Path) -> None:
     segments.write(results, [part("a", status="failed")])
     ingest.ingest_all(results)
-    assert read.part_states(results)["a"][0] == "failed"
+    assert recorded.part_states(results)["a"][0] == "failed"
     segments.write(results, [part("a", ended=2)])
     ingest.ingest_all(results)
     segments.write(results, [part("a", status="failed", ended=3)])
     ingest.ingest_all(results)
-    assert read.part_states(results)["a"][0] == "done"
+    assert recorded.part_states(results)["a"][0] == "done"
     assert read.failures(results) == []
 
 
@@ -103,7 +103,7 @@ def test_damaged_segments_are_left_out_and_set_aside(results: Path, damage: str)
     segments.write(results, [part("b")])
     done = ingest.ingest_all(results)
     assert done.damaged == [path]
-    assert set(read.part_states(results)) == {"b"}
+    assert set(recorded.part_states(results)) == {"b"}
     assert segments.set_damaged_aside(results) == [results / "damaged" / path.name]
     assert not path.exists()
 
