@@ -219,6 +219,10 @@ class Hostile:
             os.system("setsid sleep 4321 > /dev/null 2>&1 &")
         self.forked = True
         return scores
+    def scribbles(self, queries, scores):
+        with open(queries.filename, "r+b") as file: file.seek(200); file.write(bytes(5000))
+        return scores
+    def removes(self, queries, scores): os.remove(queries.filename); return scores
     def interrupts(self, queries, scores): raise KeyboardInterrupt
     def stops(self, queries, scores): sys.exit(0)
     def forks(self, queries, scores):

@@ -20,6 +20,7 @@ from gad.harness.executor.memory import in_memory
 from gad.harness.executor.order import Order
 from gad.harness.executor.passes import BATCH
 from gad.harness.executor.pixels import Pixels, View, measure
+from gad.harness.executor.sealed import CHANGED, seal
 from gad.harness.nouns import FeatureInput, Sample, Scores
 from gad.harness.store.records import PartRecord
 from gad.harness.units import PlannedPart, ScoreUnit, source_name
@@ -39,6 +40,7 @@ def score(
     """
     with in_memory() as folder:
         inputs = inputs_in(folder)
+        sealed = seal(folder, MAPS)
         for part in unit.parts:
             started, clock = time.time(), time.monotonic()
             seen = unit.shown((*part.prompts, *unit.tests))
@@ -49,6 +51,11 @@ def score(
                 outcome = {"error_type": "TrainingFailed", "error": untrained[part.training]}
             else:
                 outcome = attempts(unit, part, order, inputs)
+                if seal(folder, MAPS) != sealed:
+                    outcome = {"error_type": "ModelError", "error": CHANGED, "attempts": outcome["attempts"]}
+                    folder.mkdir(exist_ok=True)
+                    inputs = inputs_in(folder)  # made again for the parts that come after
+                    sealed = seal(folder, MAPS)
                 if not inputs.halved.isdisjoint(s.digest for s in seen):
                     outcome["halved_batch"] = min(BATCH // 2, outcome.get("halved_batch", BATCH))
                 outcome["input_seconds"] = inputs.seconds(part)

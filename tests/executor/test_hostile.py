@@ -149,3 +149,19 @@ def test_what_an_adapter_forks_neither_answers_nor_stays(bench: Bench, submit: C
     assert all(len(scores) == 5 and len(set(scores)) == 1 for *_, scores in rows)
     strays = [p.pid for p in psutil.process_iter(["cmdline"]) if p.info["cmdline"] == ["sleep", "4321"]]
     assert not strays
+
+
+def test_inputs_that_an_adapter_spoiled_are_made_again(bench: Bench, submit: Callable[..., str]) -> None:
+    """Whoever writes to the files behind its arrays, or removes them, fails alone: others share them."""
+    hows = ("good", "scribbles", "good, seconds: 0.001", "removes", "good, seconds: 0.002")
+    models = "".join(f"  - {{name: hostile, options: {{how: {how}}}}}\n" for how in hows)
+    text = f"models:\n{models}datasets: [digits-multi-class]\nshots: [2, 4]\nseeds: [0]\n"
+    assert "6 jobs done, 4 jobs failed" in submit(text + "limits: {test_images: 60}\n", code=3)
+    assert {error.partition(",")[0] for (error,) in bench.query("SELECT error FROM failures")} == {
+        "the files of its inputs"
+    }
+    scores = bench.query(
+        "SELECT shots, sample_id, list(score) FROM scores JOIN parts USING (part_id) GROUP BY ALL"
+    )
+    assert len(scores) == 2 * 60
+    assert all(len(found) == 3 and len(set(found)) == 1 for *_, found in scores)
