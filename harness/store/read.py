@@ -6,6 +6,7 @@ Light (duckdb only): the command line and the leaderboard both read through here
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -53,7 +54,7 @@ def connect(results: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     path = Layout(results).published
     if not path.is_file():
         hint = (
-            "`harness db rebuild` makes it from the files."
+            f"{rebuild(results)} makes it from the files."
             if has_files(results)
             else "Run `harness submit` first."
         )
@@ -62,17 +63,22 @@ def connect(results: Path) -> Iterator[duckdb.DuckDBPyConnection]:
         connection = duckdb.connect(str(path), read_only=True)
     except duckdb.Error as error:
         raise StoreError(
-            f"{path} cannot be opened: {error}", fix="`harness db rebuild` makes it again from the files."
+            f"{path} cannot be opened: {error}", fix=f"{rebuild(results)} makes it again from the files."
         ) from error
     try:
         _of_today(connection, path)
         yield connection
     except duckdb.Error as error:  # blocks are checked only when a query reads them
         raise StoreError(
-            f"{path} cannot be read: {error}", fix="`harness db rebuild` makes it again from the files."
+            f"{path} cannot be read: {error}", fix=f"{rebuild(results)} makes it again from the files."
         ) from error
     finally:
         connection.close()
+
+
+def rebuild(results: Path) -> str:
+    """The command that makes a folder's database anew: without the folder it would be that of another."""
+    return f"`harness db rebuild --results {shlex.quote(str(results))}`"
 
 
 def _of_today(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
@@ -81,7 +87,7 @@ def _of_today(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
     if any(name not in found for name, _ in schema.MIGRATIONS):
         raise StoreError(
             f"{path} was made by an older version of the harness",
-            fix="`harness db rebuild` brings it up to date, and so does the next `harness submit`.",
+            fix=f"{rebuild(path.parent)} brings it up to date, and so does the next `harness submit`.",
         )
 
 
