@@ -15,6 +15,7 @@ try:
         cache,
         data,
         exporting,
+        importing,
         looking,
         models,
         plan,
@@ -53,6 +54,7 @@ app.command()(train.train)
 app.command()(status.status)
 app.command()(looking.results)
 app.command()(tables.export)
+app.command("import")(importing.import_)
 app.command()(tables.diff)
 app.command()(looking.leaderboard)
 app.command()(looking.doctor)

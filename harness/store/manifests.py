@@ -39,6 +39,16 @@ def read(results: Path, fingerprint: str) -> Rows | None:
     return {(row["category"], row["id"]): row for row in rows(path)} if path.is_file() else None
 
 
+def is_readable(path: Path) -> bool:
+    """Whether a manifest file holds what it should."""
+    import duckdb
+
+    try:
+        return bool(rows(path))
+    except duckdb.Error:
+        return False
+
+
 def rows(path: Path) -> list[dict[str, Any]]:
     """What identifies each sample of a manifest file: category, id, split, label, defect, digest."""
     import duckdb

@@ -81,11 +81,16 @@ def read(results: Path, name: str) -> Maps:
     return Maps(ids=tuple(header["ids"]), maps=load(content)["maps"], seen=seen)
 
 
+def is_whole(path: Path) -> bool:
+    """Whether a file's bytes match its name. Raises OSError when it cannot be read."""
+    return _name(path.read_bytes()) == path.stem
+
+
 def set_damaged_aside(results: Path) -> list[Path]:
     """Move every damaged file to ``damaged/`` and return where they went."""
     layout, moved = Layout(results), []
     for path in sorted(layout.maps.glob("*.safetensors")):
-        if not path.name.startswith(atomic.TEMPORARY) and _name(path.read_bytes()) != path.stem:
+        if not path.name.startswith(atomic.TEMPORARY) and not is_whole(path):
             atomic.make_folder(layout.damaged)
             atomic.rename_durably(path, layout.damaged / path.name)
             moved.append(layout.damaged / path.name)
