@@ -100,7 +100,6 @@ def message_for(
     """What the process that runs adapter code is told of a part, and nothing else."""
     return {
         **inputs.message(part),
-        "shots": part.shots,
         "batch_size": batch_size,
         "checkpoint": _checkpoint(part, order),
         "maps": str(inputs.folder / f"{part.part_id}-{MAPS}") if looks_at_maps(unit, order) else "",

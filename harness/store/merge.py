@@ -14,7 +14,7 @@ from pathlib import Path
 
 from gad.harness import atomic
 from gad.harness.errors import StoreError, UsageError
-from gad.harness.store import ingest, manifests, mapfiles, read, runs, segments
+from gad.harness.store import ingest, manifests, mapfiles, recorded, runs, segments
 from gad.harness.store.layout import Layout
 
 
@@ -45,7 +45,7 @@ def take(source: Path, results: Path) -> Taken:
     taken = Taken()
     try:
         Layout(results).make()
-        had = len(read.part_states(results))
+        had = len(recorded.part_states(results))
         for path, whole in _files(Layout(source)):
             _copy(path, Layout(results).root / path.relative_to(source), whole, taken)
     except OSError as error:
@@ -54,7 +54,7 @@ def take(source: Path, results: Path) -> Taken:
             fix="Mend that, and import again: what was copied stays.",
         ) from error
     ingest.ingest_all(results)
-    taken.parts = len(read.part_states(results)) - had
+    taken.parts = len(recorded.part_states(results)) - had
     return taken
 
 

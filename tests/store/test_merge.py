@@ -11,7 +11,7 @@ from stored import add_run, part
 from support import Bench
 
 from gad.harness.errors import UsageError
-from gad.harness.store import ingest, mapfiles, merge, read, segments
+from gad.harness.store import ingest, mapfiles, merge, read, recorded, segments
 from gad.harness.store.layout import Layout
 from gad.harness.store.mapfiles import Maps
 
@@ -52,7 +52,7 @@ def test_two_halves_are_the_whole_in_either_order(tmp_path: Path) -> None:
     assert [name for name, *_ in whole[0][0]] == ["a0", "a0", "a1", "a1", "b0", "b0", "b1", "b1"]
     assert [row["status"] for row in whole[0][1]] == ["done", "done"]
     assert [row["status"] for row in read.results(first, "job")] == ["done", "failed"]
-    ((_, file),) = read.maps_kept(tmp_path / "all-0").values()
+    ((_, file),) = recorded.maps_kept(tmp_path / "all-0").values()
     assert mapfiles.read(tmp_path / "all-0", file).ids == ("a",)
 
 
@@ -78,8 +78,8 @@ def test_what_is_damaged_is_named_and_not_taken(tmp_path: Path) -> None:
         path.write_bytes(content)
     taken = merge.take(second, first)
     assert taken.damaged == broken
-    assert "b1" not in read.part_states(first)
-    assert read.part_states(first)["a1"][0] == "done"
+    assert "b1" not in recorded.part_states(first)
+    assert recorded.part_states(first)["a1"][0] == "done"
 
 
 def test_a_pipe_or_a_folder_is_not_read(tmp_path: Path) -> None:
