@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 from gad.harness.errors import UsageError, did_you_mean
 from gad.harness.nouns import Job
 from gad.harness.plan import Plan
-from gad.harness.store import manifests, read
+from gad.harness.store import manifests, read, recorded
 from gad.harness.store.jobdiff import flat
 from gad.harness.store.layout import Layout
 
@@ -46,6 +47,9 @@ def _job(plan: Plan, job: Job, results: Path) -> Iterator[str]:
         return
     if before["job_id"] == job.job_id:
         yield "  the same job is recorded already: nothing that it depends on has changed"
+        lacking = recorded.lacking(results, plan.grid)
+        reasons = Counter(lacking[part.part_id] for part in job.parts if part.part_id in lacking)
+        yield from (f"  {count} parts: {reason}" for reason, count in reasons.items())
         return
     yield f"  the last recorded job of this name is {before['job_id']}; since then:"
     yield from _differences("method", json.loads(before["method_fields"]), plan.method_fields[job.method_key])

@@ -19,8 +19,10 @@ def image(bench: Bench, place: str, seed: int) -> None:
     Image.fromarray(pixels).save(path)
 
 
-def explained(bench: Bench, size: int = 8, job: str = "pixel-knn/parts/K2/seed0") -> list[str]:
-    path = bench.grid(GRID.format(size=size))
+def explained(
+    bench: Bench, size: int = 8, job: str = "pixel-knn/parts/K2/seed0", more: str = ""
+) -> list[str]:
+    path = bench.grid(GRID.format(size=size) + more)
     said = bench.here("plan", "--grid", path, "--explain", job, "--json").stdout
     lines: list[str] = json.loads(said)
     return [line.strip() for line in lines[1:]]
@@ -36,6 +38,8 @@ def test_it_names_what_changed(tmp_path: Path, cluster: str) -> None:
     bench.run("submit", "--grid", bench.grid(GRID.format(size=8)), "--address", cluster)
     same = "the same job is recorded already: nothing that it depends on has changed"
     assert explained(bench) == ["1 parts: 1 done", same]
+    lack = "1 parts: its scores are recorded, but not the maps that are to be kept now"
+    assert explained(bench, more="maps: all\n") == ["1 parts: 1 new", same, lack]
     lines = explained(bench, size=9)
     assert "method: options.size was 8, is 9" in lines
     assert "method: input.size was 8, is 9" in lines
