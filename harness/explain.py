@@ -65,8 +65,8 @@ def _before(job: Job, results: Path) -> dict[str, Any] | None:
         rows = read.query(
             connection,
             "SELECT job_id, options, method_fields, column_fields FROM jobs WHERE name = ? "
-            "ORDER BY job_id = ? DESC, method_key = ? DESC, last_run DESC LIMIT 1",
-            [job.name, job.job_id, job.method_key],
+            "ORDER BY job_id = ? DESC, method_key = ? DESC, options = ? DESC, last_run DESC LIMIT 1",
+            [job.name, job.job_id, job.method_key, json.dumps(job.model.options, sort_keys=True)],
         )
     return rows[0] if rows else None
 

@@ -4,20 +4,34 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from gad.leaderboard import published, significance
+from gad.leaderboard import published, ranking, significance
 from gad.leaderboard.boardcells import Board, Cell, Row
 from gad.leaderboard.sheet import Figure
+
+TOY = "tiny"  # the bundled CLIP, of which scores say nothing about a method
+
+
+def is_whole(options: str) -> bool:
+    """Whether a row is the method that figures were published of, not an ablation of it or one on the toy encoder.
+
+    >>> is_whole('{"components": "TPI", "residual": "subtract"}'), is_whole('{"components": "P"}'), is_whole("{}")
+    (True, False, True)
+    """
+    fields = ranking.parse_options(options)
+    parts, residual = str(fields.get("components", "TPI")), fields.get("residual", "subtract")
+    return set(parts) == set("TPI") and residual == "subtract" and fields.get("backbone") != TOY
 
 
 def cite(board: Board, generated: set[str]) -> None:
     """Differences to what was published in measured cells, and rows for what others say.
 
-    Not of methods (by key) on ``generated`` weights: what they do says nothing about what was published.
+    Not of methods (by key) on ``generated`` weights, nor of rows that are not the published method
+    (:func:`is_whole`): what they do says nothing about what was published.
     """
     figures = published.at(published.published(), shots=board.shots, metric=board.metric)
     others = published.at(published.reruns(), shots=board.shots, metric=board.metric)
     for i, row in enumerate(board.rows):
-        if row.key[2] in generated:
+        if row.key[2] in generated or not is_whole(row.key[1]):
             continue
         for j, column in enumerate(board.columns):
             cell = board.cells.get((i, j))

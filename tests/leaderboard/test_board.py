@@ -122,10 +122,12 @@ def test_published_figures_stand_beside_measured_ones() -> None:
     assert not [r for r in make(frame(near), cited=False).rows if r.kind != "measured"]
 
 
-def test_what_generated_weights_give_is_not_compared_with_what_was_published() -> None:
+def test_only_the_published_method_is_compared_with_what_was_published() -> None:
     line = {"model": "inctrl", "dataset": "visa", "auroc_mean": 0.5}
     real = {**line, "options": '{"backbone": "real"}', "method_key": "real", "generated": False}
-    made = make(frame({**line, "generated": True}, real))
+    toy = {**real, "options": '{"backbone": "tiny"}', "method_key": "toy"}
+    ablated = {**real, "options": '{"backbone": "real", "components": "PI"}', "method_key": "ablated"}
+    made = make(frame({**line, "generated": True}, toy, ablated, real))
     compared = [made.rows[i].key[2] for (i, _), cell in made.cells.items() if cell.versus is not None]
     assert compared == ["real"]
 

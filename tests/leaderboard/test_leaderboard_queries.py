@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from gad.harness import explain
 from gad.harness.errors import StoreError
 from gad.harness.store import live, read, segments
 from gad.harness.store.records import TaskRecord
@@ -100,3 +101,13 @@ def test_a_run_tells_what_sharing_saved(folder) -> None:
     told = dict(zip(sheet.columns, row, strict=True))
     assert told["saved by sharing"] == "9.0 s"
     assert (told["jobs done"], told["parts"], told["encoding"]) == ("5 of 5", 10, "10.0 s")
+
+
+def test_what_changed_of_a_variant_is_told_against_itself(folder) -> None:
+    """`plan --explain` of a method whose code has changed: beside it lies a later job of the same name."""
+    first, second = (folder.plan("a", "d", options={"rank": rank}, seeds=(0,))[0] for rank in (4, 0))
+    folder.record(first, second)
+    changed = first.model_copy(update={"job_id": "another", "method_key": "another"})
+    found = explain._before(changed, folder.path)
+    assert found is not None
+    assert found["job_id"] == first.job_id
