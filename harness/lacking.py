@@ -27,7 +27,7 @@ class Lack(Frozen):
 
 def find(plan: Plan) -> list[Lack]:
     """Everything that the plan's jobs lack: datasets in their order, weights by name, checkpoints."""
-    return [*_datasets(plan), *_weights(plan), *_checkpoints(plan)]
+    return [*_datasets(plan), *gone(plan), *_weights(plan), *_checkpoints(plan)]
 
 
 def fetch_weights(plan: Plan) -> None:
@@ -50,6 +50,19 @@ def _datasets(plan: Plan) -> Iterator[Lack]:
             parts = sum(len(job.parts) for job in plan.jobs if name in plan.needed_by(job))
             if parts:
                 yield Lack(kind="dataset", name=name, parts=parts, text=source.missing + _origin(source))
+
+
+def gone(plan: Plan) -> Iterator[Lack]:
+    """Datasets that were prepared, and whose images are no longer where they were; of those that have to be read."""
+    for source in plan.sources.values():
+        jobs = [job for job in plan.jobs if job.dataset == source.name]
+        new = sum(plan.states.get(part.part_id) == "new" for job in jobs for part in job.parts)
+        if new and source.prepared and not source.prepared.root_path.is_dir():
+            text = (
+                f"{source.name}: {source.prepared.root_path}, which its images are in, is not there. Put it back, or "
+                f"prepare the dataset again: harness data prepare {source.name} --raw DIR"
+            )
+            yield Lack(kind="dataset", name=source.name, parts=new, text=text)
 
 
 def _origin(source: Source) -> str:

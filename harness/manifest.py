@@ -175,7 +175,7 @@ def read_samples(
             rows = cursor.execute(query, [str(prepared.manifest_path), *filters.values()]).fetchall()
     except duckdb.Error as error:
         raise DataError(
-            f"dataset {prepared.name!r}: {prepared.manifest_path} cannot be read ({error})",
+            f"dataset {prepared.name!r}: {prepared.manifest_path} cannot be read ({str(error).splitlines()[0]})",
             fix=f"Run `harness data prepare {prepared.name}` again.",
         ) from error
     return [_sample(dict(zip(COLUMNS, row, strict=True))) for row in rows]

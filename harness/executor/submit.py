@@ -74,7 +74,7 @@ def _submit(grid: Grid, settings: Settings) -> Outcome:
     _heal(settings.results)
     known = registry.load()
     plan = make_plan(grid, settings, known, prepare_bundled=True)
-    if plan.missing:
+    if plan.missing or (settings.address is None and any(lacking.gone(plan))):
         texts = [lack.text for lack in lacking.find(plan)]
         raise DataError("missing:\n  " + "\n  ".join(texts), fix="Nothing was started.")
     if settings.stream and grid.resize == "tile":
