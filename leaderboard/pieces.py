@@ -120,6 +120,15 @@ def legend(rows: pd.DataFrame, styles: dict[tuple[str, str, str], Style]) -> str
     return f'<div class="gad gad-legend">{"".join(items)}</div>'
 
 
+def lines(named: list[tuple[str, Style]]) -> str:
+    """The same for lines with names of their own."""
+    items = (
+        f'<span><i style="border-top: 3px {style.css_line} {style.colour}"></i>{escape(name)}</span>'
+        for name, style in named
+    )
+    return f'<div class="gad gad-legend">{"".join(items)}</div>'
+
+
 def failures(failed: pd.DataFrame) -> str:
     """Failed jobs with what they said. Text only."""
     items = [

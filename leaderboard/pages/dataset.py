@@ -150,6 +150,8 @@ def show_curves(named: list[tuple[str, figures.Style, pd.DataFrame]]) -> None:
     if not usable:
         st.html(pieces.nothing("There is only one class here: no curve is defined."))
         return
+    if len(usable) > 1:
+        st.html(pieces.lines([(name, look) for name, look, _ in usable]))
     columns = st.columns(3)
     for place, title, figure in (
         (columns[0], "ROC", curvefigures.roc(usable)),

@@ -120,6 +120,13 @@ def test_a_job_says_how_to_run_it_again_and_what_differs(show, site) -> None:
     assert all(f">{name}</th>" in found for name, *_ in lines)
 
 
+def test_curves_of_two_methods_say_which_is_which(show, site) -> None:
+    first, second = (job(site, model=name, dataset="parts")["method_key"] for name in ("knn", "inctrl"))
+    asked = {"dataset": "parts", "method": str(first)}
+    assert "</i>knn</span>" not in text(show("dataset", **asked))
+    assert "</i>knn</span>" in text(show("dataset", **asked, other=str(second)))
+
+
 def test_a_job_is_chosen_by_what_it_is(show, site) -> None:
     """An id in the address opens it; another K is another job, and the address follows. An unknown id is said."""
     first = job(site, model="inctrl", shots=4, seed=1, training_seed=9, dataset="parts")
