@@ -9,7 +9,6 @@ from pathlib import Path
 from gad.datasets import folder, pool, trees
 from gad.datasets.progress import track
 from gad.harness.built import Built
-from gad.harness.errors import DataError
 from gad.harness.manifest import file_digest, sample_id
 from gad.harness.nouns import Category, DatasetInfo, Sample
 
@@ -107,8 +106,8 @@ def _normal_id(place: Path, file: Path) -> str:
 def _masks(place: Path, defects: list[tuple[Path, str]], warnings: list[str]) -> dict[Path, list[Path]]:
     """The masks of each defect strip: ``<name>_mask.png``, or ``_mask1`` and ``_mask2``, which are united.
 
-    Spaces in a name do not count: some downloads have ``<name> _mask.png``. Strips without one are left out
-    and named in ``warnings``.
+    Spaces in a name do not count: some downloads have ``<name> _mask.png``. Strips without one, or with one of
+    another size, are left out and named in ``warnings``.
     """
     by_strip: dict[str, list[Path]] = {}
     for file in _strips(place, warnings):
@@ -117,6 +116,12 @@ def _masks(place: Path, defects: list[tuple[Path, str]], warnings: list[str]) ->
     for file, _ in defects:
         if file not in found:
             warnings.append(f"{file}: skipped, as it has no mask {file.stem}_mask.png in {place}")
+    for file, masks in list(found.items()):
+        size = trees.image_size(file)
+        others = [(mask, other) for mask in masks if (other := trees.image_size(mask)) != size]
+        for mask, other in others[:1]:
+            warnings.append(f"{file}: skipped, as it is {size} pixels and its mask {mask} is {other}")
+            del found[file]
     for files in by_strip.values():
         named = ", ".join(str(file) for file in files)
         warnings.append(f"{named}: ignored, as there is no strip for it")
@@ -144,10 +149,6 @@ def _squares(root: Path, file: Path, name: str, category: str, masks: Sequence[P
         mask_digest=mask_digest([mask.read_bytes() for mask in masks]) if masks else "",
     )
     mask = open_mask(root, strip) if masks else None
-    if mask and mask.size != (width, height):
-        raise DataError(
-            f"{masks[0]} is {mask.size} pixels, its strip {(width, height)}", fix="Unpack the download again."
-        )
     squares = []
     for position, left in enumerate(range(0, width, SIDE)):
         crop = (left, 0, min(left + SIDE, width), height)

@@ -6,7 +6,7 @@ import hashlib
 import io
 import os
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -46,11 +46,15 @@ def file_problems(root: Path, samples: list[Sample], again: str) -> list[str]:
     """
     present = [s for s in samples if _has_content(root / s.path)]
     by_path = _by_path(present)
-    masked = [s for s in present if s.mask and all(_has_content(root / m) for m in images.mask_paths(s.mask))]
+    masked = [s for s in samples if s.mask and all(_has_content(root / m) for m in images.mask_paths(s.mask))]
+
+    def size_of(sample: Sample) -> Callable[[], tuple[int, int] | None]:
+        return lambda: seen[sample.path].size if sample.path in seen else None
+
     with ThreadPoolExecutor(os.cpu_count()) as threads:
         looked = threads.map(lambda group: _look(root, group, again), by_path.values())
         seen = dict(zip(by_path, track(looked, "reading images", len(by_path)), strict=True))
-        fitting = threads.map(lambda s: check_masks.fit(root, s, lambda: seen[s.path].size, again), masked)
+        fitting = threads.map(lambda s: check_masks.fit(root, s, size_of(s), again), masked)
         fits = list(track(fitting, "reading masks", len(masked)))
     problems = [text for found in seen.values() for text in found.problems]
     problems += dict.fromkeys(text for text, _ in fits if text)
@@ -60,10 +64,10 @@ def file_problems(root: Path, samples: list[Sample], again: str) -> list[str]:
 
 @dataclass
 class _Looked:
-    """What came of reading one file: its size, and digests of decoded pixels by image digest."""
+    """What came of reading one file: its size (None: unreadable), and digests of decoded pixels by image digest."""
 
     problems: list[str] = field(default_factory=list)
-    size: tuple[int, int] = (0, 0)
+    size: tuple[int, int] | None = None
     pixels: dict[str, str] = field(default_factory=dict)
 
 

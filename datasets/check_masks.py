@@ -41,10 +41,12 @@ def presence(samples: Iterable[Sample], told: Sequence[str], root: Path) -> list
     return problems
 
 
-def fit(root: Path, sample: Sample, size: Callable[[], tuple[int, int]], again: str) -> tuple[str, float]:
+def fit(
+    root: Path, sample: Sample, size: Callable[[], tuple[int, int] | None], again: str
+) -> tuple[str, float]:
     """What is wrong with the mask of one image ("" if nothing), and which share of it the crop cuts off.
 
-    ``size`` gives the size of the file that the image is in.
+    ``size`` gives the size of the file that the image is in, None where that cannot be read.
     """
     names = images.mask_paths(sample.mask)
     named = shortened(str(root / name) for name in names)
@@ -56,7 +58,7 @@ def fit(root: Path, sample: Sample, size: Callable[[], tuple[int, int]], again: 
     except Exception as error:  # Pillow raises many kinds for damaged files: all mean "unreadable"
         reason = f"{type(error).__name__}: {error}".replace("\n", " ")
         return f"{ERROR}mask {named} cannot be read ({reason}): restore it, then {again}", 0.0
-    if found != wanted:
+    if wanted is not None and found != wanted:
         return f"{ERROR}mask {named} is {found} pixels, its image {wanted}: restore both, then {again}", 0.0
     mask = images.open_mask(root, sample)
     marked = mask.histogram()[255]

@@ -302,3 +302,18 @@ def test_list(parts: Path, bundled: Path) -> None:
     assert rows["headct"]["test_anomalous"] == 100
     assert rows["parts"]["fingerprint"] == manifest.load(data, "parts").fingerprint
     assert "brainmri" in run("list", "--data", str(bundled))[1]
+
+
+def test_a_damaged_mask_is_told_though_its_image_is_damaged_too(parts: Path) -> None:
+    problems(parts)
+    image, mask = parts / "nut/test/[b]dent/1.png", parts / "nut/ground_truth/[b]dent/1_mask.png"
+    flip(mask)
+    for damage, said in (
+        (lambda p: p.write_bytes(b"x"), "cannot be read"),
+        (lambda p: p.unlink(), "missing"),
+    ):
+        damage(image)
+        told = problems(parts)
+        assert [line for line in told if str(image) in line and said in line]
+        assert [line for line in told if str(mask) in line and "changed" in line]
+        assert not [line for line in told if "restore both" in line]

@@ -267,15 +267,17 @@ def test_aitex_moved_within_its_folder_is_found_again(tmp_path: Path) -> None:
     assert not [p for p in check.check(again, tmp_path / "data", full=True) if check.is_error(p)]
 
 
-def test_aitex_mask_of_another_size(tmp_path: Path) -> None:
+@pytest.mark.parametrize("mask", ["0044_019_04_mask2.png", "0001_002_00_mask.png"])
+def test_aitex_a_strip_with_a_mask_of_another_size_is_left_out(tmp_path: Path, mask: str) -> None:
+    """It costs its own strip: the rest of the download is good."""
+    whole = prepare("aitex", raws.aitex(tmp_path / "whole"), tmp_path / "data")
     raw = raws.aitex(tmp_path / "raw")
-    raws.picture(raw / "Mask_images/0044_019_04_mask2.png", raws.mask(100, 256, (0, 0, 5, 5)))
-    with pytest.raises(DataError, match="another mask"):
-        prepare("aitex", raw, tmp_path / "data")
-    raws.picture(raw / "Mask_images/0001_002_00_mask.png", raws.mask(100, 256, (0, 0, 5, 5)))
-    (raw / "Mask_images/0044_019_04_mask2.png").unlink()
-    with pytest.raises(DataError, match=r"is \(100, 256\) pixels, its strip"):
-        prepare("aitex", raw, tmp_path / "data")
+    raws.picture(raw / "Mask_images" / mask, raws.mask(100, 256, (0, 0, 5, 5)))
+    prepared = prepare("aitex", raw, tmp_path / "other")
+    strip = mask.partition("_mask")[0]
+    assert [w for w in prepared.warnings if f"{strip}.png: skipped, as it is" in w and "(100, 256)" in w]
+    assert ids(prepared, "test", 1) == {name for name in ids(whole, "test", 1) if strip not in name}
+    assert ids(prepared, "train", 0) == ids(whole, "train", 0)
 
 
 def test_aitex_a_changed_mask_is_found(tmp_path: Path) -> None:
