@@ -144,15 +144,8 @@ def test_a_spread_is_shown_with_the_number_that_it_is_over() -> None:
         for s in range(3)
         for t in range(2)
     ]
-    whole = {
-        **cell,
-        "protocol": "industrial",
-        "test_images": None,
-        "auroc_mean": 0.55,
-        "auroc_std": 0.0,
-        "n_seeds": 3,
-        "n_planned": 3,
-    }
+    cell |= {"protocol": "industrial", "test_images": None, "last_run": "1"}
+    whole = {**cell, "auroc_mean": 0.55, "auroc_std": 0.0, "n_seeds": 3, "n_planned": 3}
     for over, n in (("training", 2), ("prompts", 3)):
         found = spreads.bands(pd.DataFrame([whole]), pd.DataFrame(jobs), "auroc", over)
         (line,) = spreads.sheet(found, ["x"], str, "auroc", over).rows
