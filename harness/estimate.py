@@ -49,13 +49,18 @@ class Estimate(Frozen):
 
 
 def recorded(results: Path) -> Rates:
-    """What the runs in a results folder took. Empty where nothing was run."""
+    """What the runs in a results folder took. Empty where nothing was run.
+
+    An image in tiles counts as one where times are recorded, and as several where they are estimated: runs with
+    `resize: tile` say nothing of how long an encoder takes.
+    """
     if not Layout(results).published.is_file():
         return Rates(origin="recorded")
     with read.connect(results) as connection:
         encode = connection.execute(
-            "SELECT model, sum(ended - started) / sum(images) FROM tasks WHERE stage = 'encode' "
-            "GROUP BY model HAVING sum(images) > 0 AND sum(ended - started) > 0"
+            "SELECT model, sum(ended - t.started) / sum(images) FROM tasks t LEFT JOIN runs r USING (run_id) "
+            "WHERE stage = 'encode' AND coalesce(r.spec->>'$.resize', 'crop') <> 'tile' "
+            "GROUP BY model HAVING sum(images) > 0 AND sum(ended - t.started) > 0"
         ).fetchall()
         train = connection.execute(
             "SELECT model, median(ended - started) FROM tasks WHERE stage = 'train' AND images > 0 GROUP BY model"

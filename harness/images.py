@@ -136,15 +136,18 @@ def regular(path: Path) -> Path:
 
 
 def image_size(root: Path, sample: Sample) -> tuple[int, int]:
-    """Width and height of a sample without its tile, from the file's header. Raises whatever Pillow or NumPy do."""
+    """Width and height of a sample without its tile, from the file's header. DataError where it cannot be read."""
     if sample.crop is not None:
         left, top, right, bottom = sample.crop
         return right - left, bottom - top
-    if sample.index is not None:
-        high, wide = _array(root / sample.path)[sample.index].shape[:2]
-        return wide, high
-    with Image.open(regular(root / sample.path)) as image:
-        return image.size
+    try:
+        if sample.index is not None:
+            high, wide = _array(root / sample.path)[sample.index].shape[:2]
+            return wide, high
+        with Image.open(regular(root / sample.path)) as image:
+            return image.size
+    except Exception:  # as in open_image, which says what is wrong; a header may be odd and the image sound
+        return open_image(root, sample.model_copy(update={"tile": None})).size
 
 
 def _same(path: Path, sample: Sample, found: str) -> None:

@@ -53,7 +53,7 @@ def find(samples: Iterable[Sample], root: Path) -> Tiles:
             continue
         try:
             wide, high = image_size(root, sample)
-        except Exception:  # noqa: S112  Pillow and NumPy raise many kinds for damaged files
+        except DataError:
             continue
         if wide != high and min(wide, high) > 0:
             if max(wide, high) > MOST * min(wide, high):

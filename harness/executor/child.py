@@ -60,9 +60,7 @@ def main(commands: BinaryIO, replies: BinaryIO) -> None:
             os._exit(0)  # a copy that the adapter forked and let run on: it has nothing to say here
         reply["number"] = message["number"]
         reply["peak_memory_mb"] = peak_memory_mb()
-        with contextlib.suppress(
-            Exception
-        ):  # the adapter may have closed them, or put anything in their place
+        with contextlib.suppress(Exception):  # the adapter may have closed them, or put anything there
             sys.stdout.flush()
             sys.stderr.flush()
         _send(replies, reply)

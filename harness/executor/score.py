@@ -52,7 +52,7 @@ def score(
             else:
                 outcome = attempts(unit, part, order, inputs)
                 if seal(folder, MAPS) != sealed:
-                    outcome = {"error_type": "ModelError", "error": CHANGED, "attempts": outcome["attempts"]}
+                    outcome = {**outcome, "error_type": "ModelError", "error": CHANGED}
                     folder.mkdir(exist_ok=True)
                     inputs = inputs_in(folder)  # made again for the parts that come after
                     sealed = seal(folder, MAPS)

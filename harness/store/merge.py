@@ -64,7 +64,7 @@ def _files(there: Layout) -> Iterator[tuple[Path, Callable[[Path], bool]]]:
         (there.maps, "*.safetensors", mapfiles.is_whole),
         (there.manifests, "*.parquet", manifests.is_readable),
         (there.segments, "*.parquet", segments.is_whole),
-        (there.runs, "*.json", runs.is_whole),
+        (there.runs, "*.json", lambda path: runs.read(path) is not None),
     ]
     for folder, pattern, whole in kinds:
         for path in sorted(folder.glob(pattern)):

@@ -79,11 +79,6 @@ def _hash(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()[:12]
 
 
-def is_whole(path: Path) -> bool:
-    """Whether a file's bytes match its name. Raises OSError when it cannot be read."""
-    return path.stem.partition("-")[2] == _hash(path.read_bytes())
-
-
 def read(path: Path) -> dict[str, Any] | None:
     """Content of a run file, or None when it does not match its name (damaged)."""
     content = path.read_bytes()

@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 from support import Bench
 
+from gad.harness.estimate import recorded
 from gad.harness.nouns import ImageInput
 from gad.harness.store import mapfiles
 from gad.harness.store.recorded import maps_kept
@@ -138,6 +139,8 @@ def test_the_plan_counts_tiles(folder: Path, finished: Bench, tmp_path: Path) ->
     planned = Bench(tmp_path).json("plan", "--grid", Bench(tmp_path).grid(grid(folder)))
     held = sum(s["bytes"] for s in finished.json("cache", "info") if s["name"] not in ("text", "pixels"))
     assert planned["feature_bytes"] == pytest.approx(held, rel=0.05)
+    # Times are recorded by the image and would be multiplied by tiles.
+    assert "tiny" not in recorded(finished.results).encode
 
 
 def test_tiles_are_not_streamed(folder: Path, tmp_path: Path) -> None:
